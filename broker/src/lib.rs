@@ -1,0 +1,1 @@
+//! The broker of Klamm: the Kafka protocol over a partition log, inside a process.

@@ -1,0 +1,1 @@
+//! Klamm: an Apache Kafka-compatible broker that runs inside your process.

@@ -1,0 +1,1 @@
+//! The integration suite of Klamm: one binary, one module a subject.
