@@ -17,9 +17,11 @@ use crate::config::{ConfigError, ConfigStore};
 use crate::fetch::FetchSessions;
 use crate::housekeeper;
 use crate::ids;
+use crate::listeners;
 use crate::limits::{DEFAULT_REQUEST_MEMORY_BYTES, RequestMemoryPool};
 use crate::metadata::{MetadataJournal, MetadataRecord};
 use crate::producer_ids::ProducerIds;
+use crate::properties;
 use crate::random::Random;
 use crate::state::BrokerState;
 use crate::timers::Timers;
@@ -147,6 +149,31 @@ impl BrokerBuilder {
     pub fn config(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.configs.insert(name.into(), value.into());
         self
+    }
+
+    /// Takes configs from the text of a `server.properties` file. `listeners`, `advertised.listeners` and `log.dirs` (or
+    /// `log.dir`) say where to listen and where to keep data, as they do for Kafka; a bind address without a host
+    /// means all of them. What belongs to a KRaft controller alone is left out.
+    ///
+    /// # Errors
+    /// If a listener is not written as `NAME://HOST:PORT`, or asks for a protocol other than PLAINTEXT.
+    pub fn properties(mut self, text: &str) -> Result<Self, ConfigError> {
+        let configs = properties::parse(text);
+        let listeners = listeners::from_properties(&configs)?;
+        self.listeners.extend(listeners.into_iter().map(|(bind, advertised)| Listener { bind, advertised }));
+        let folders = configs.get("log.dirs").or(configs.get("log.dir"));
+        if let Some(folder) = folders.and_then(|folders| folders.split(',').next()).map(str::trim) {
+            if !folder.is_empty() {
+                self.home = Home::Folder(folder.into());
+            }
+        }
+        self.configs.extend(configs);
+        Ok(self)
+    }
+
+    /// Whether an address to listen on has been given.
+    pub fn has_listeners(&self) -> bool {
+        !self.listeners.is_empty()
     }
 
     /// Takes the broker's time from `clock` instead of the system's.

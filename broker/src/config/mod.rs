@@ -5,7 +5,8 @@ use klamm_storage::LogOptions;
 /// A config that cannot be taken.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct ConfigError(pub String);
+pub struct ConfigError(String);
+impl ConfigError { pub(crate) fn new(s: impl Into<String>) -> Self { ConfigError(s.into()) } }
 #[derive(Debug, Clone)]
 pub(crate) struct BrokerSettings { pub(crate) node_id: i32, pub(crate) broker_rack: Option<String>, pub(crate) num_partitions: i32, pub(crate) auto_create_topics_enable: bool, pub(crate) fetch_max_bytes: i32, pub(crate) socket_request_max_bytes: i32, pub(crate) connections_max_idle_ms: i64, pub(crate) max_connections: i32, pub(crate) max_connections_per_ip: i32, pub(crate) queued_max_request_bytes: i64, pub(crate) max_incremental_fetch_session_cache_slots: i32, pub(crate) log_retention_check_interval_ms: i64 }
 pub(crate) struct ConfigStore(Arc<BrokerSettings>);
