@@ -25,3 +25,9 @@ pub(crate) fn of_topic(error: &TopicError) -> ResponseError {
         TopicError::Open(_) | TopicError::Delete(_) | TopicError::Journal(_) => ResponseError::KafkaStorageError,
     }
 }
+
+/// What a client is told of `error`.
+pub(crate) fn of_append(error: &AppendError) -> AppendFailure {
+    let message = Some(error.to_string());
+    AppendFailure { error: ResponseError::UnknownServerError, in_validation: false, message, record_errors: Vec::new() }
+}
