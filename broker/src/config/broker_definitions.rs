@@ -4,23 +4,19 @@
 //! Klamm acts on is said in the module's own comment, not here.
 
 use crate::config::definition::{
-    ANY, COMPRESSION, Check, DISTINCT, DISTINCT_NOT_EMPTY, Definition, GZIP_LEVEL, INT_MAX, LONG_MAX, NOT_EMPTY, POLICIES,
-    TIMESTAMP_TYPE, any_case_of, at_least, between, cluster_wide, fraction, one_of, per_broker, read_only, some_of,
+    ANY, COMPRESSION, Check, DISTINCT, DISTINCT_NOT_EMPTY, Definition, GZIP_LEVEL, INT_MAX, LONG_MAX,
+    NOT_EMPTY, POLICIES, TIMESTAMP_TYPE, any_case_of, at_least, between, cluster_wide, fraction, one_of,
+    per_broker, read_only, some_of,
 };
 use crate::config::value::Kind::{Bool, Class, Double, Int, List, Long, Password, Short, Text};
 
 const REMOTE_METADATA_MANAGER: &str =
     "org.apache.kafka.server.log.remote.metadata.storage.TopicBasedRemoteLogMetadataManager";
-const PROTOCOL_MAP: &str =
-    "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT";
-const STATE_PERSISTER: &str =
-    "org.apache.kafka.server.share.persister.DefaultStatePersister";
-const PRINCIPAL_BUILDER: &str =
-    "org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder";
-const JWT_RETRIEVER: &str =
-    "org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever";
-const JWT_VALIDATOR: &str =
-    "org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator";
+const PROTOCOL_MAP: &str = "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT";
+const STATE_PERSISTER: &str = "org.apache.kafka.server.share.persister.DefaultStatePersister";
+const PRINCIPAL_BUILDER: &str = "org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder";
+const JWT_RETRIEVER: &str = "org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever";
+const JWT_VALIDATOR: &str = "org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator";
 const PROTOCOLS: Check = one_of(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]);
 const GROUP_PROTOCOLS: Check = some_of(&["consumer", "classic", "share", "streams"]);
 const MIGRATION_POLICIES: Check = any_case_of(&["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"]);
@@ -143,7 +139,12 @@ pub(crate) static BROKER: [Definition; 360] = [
     read_only("inter.broker.listener.name", Text, None, ANY),
     read_only("replica.selector.class", Text, None, ANY),
     cluster_wide("follower.fetch.last.tiered.offset.enable", Bool, Some("false"), ANY),
-    read_only("group.coordinator.rebalance.protocols", List, Some("classic,consumer,streams"), GROUP_PROTOCOLS),
+    read_only(
+        "group.coordinator.rebalance.protocols",
+        List,
+        Some("classic,consumer,streams"),
+        GROUP_PROTOCOLS,
+    ),
     read_only("group.coordinator.threads", Int, Some("4"), at_least(1)),
     read_only("group.coordinator.background.threads", Int, Some("2"), at_least(1)),
     read_only("group.coordinator.append.linger.ms", Int, Some("-1"), at_least(-1)),
@@ -267,7 +268,8 @@ pub(crate) static BROKER: [Definition; 360] = [
     read_only("share.coordinator.append.linger.ms", Int, Some("-1"), at_least(-1)),
     read_only("share.coordinator.write.timeout.ms", Int, Some("5000"), at_least(1)),
     read_only("share.coordinator.state.topic.prune.interval.ms", Int, Some("300000"), at_least(1)).internal(),
-    read_only("share.coordinator.cold.partition.snapshot.interval.ms", Int, Some("300000"), at_least(1)).internal(),
+    read_only("share.coordinator.cold.partition.snapshot.interval.ms", Int, Some("300000"), at_least(1))
+        .internal(),
     cluster_wide("share.coordinator.cached.buffer.max.bytes", Int, Some("1048588"), at_least(524288)),
     read_only("transaction.state.log.min.isr", Int, Some("2"), at_least(1)),
     read_only("transaction.state.log.load.buffer.size", Int, Some("5242880"), at_least(1)),
@@ -280,7 +282,12 @@ pub(crate) static BROKER: [Definition; 360] = [
     read_only("transactional.id.expiration.ms", Int, Some("604800000"), at_least(1)),
     read_only("transaction.max.timeout.ms", Int, Some("900000"), at_least(1)),
     read_only("transaction.abort.timed.out.transaction.cleanup.interval.ms", Int, Some("10000"), at_least(1)),
-    read_only("transaction.remove.expired.transaction.cleanup.interval.ms", Int, Some("3600000"), at_least(1)),
+    read_only(
+        "transaction.remove.expired.transaction.cleanup.interval.ms",
+        Int,
+        Some("3600000"),
+        at_least(1),
+    ),
     read_only("transaction.two.phase.commit.enable", Bool, Some("false"), ANY),
     read_only("controller.quorum.voters", List, Some(""), ANY),
     read_only("controller.quorum.bootstrap.servers", List, Some(""), ANY),

@@ -40,7 +40,10 @@ pub(crate) enum Check {
     NotEmpty,
     GzipLevel,
     /// A list without empty items, whose duplicates are dropped: of these words, or of any if there are none here.
-    Items { of: &'static [&'static str], may_be_empty: bool },
+    Items {
+        of: &'static [&'static str],
+        may_be_empty: bool,
+    },
     ThrottledReplicas,
     OffsetReset,
 }
@@ -79,17 +82,37 @@ pub(crate) const fn some_of(words: &'static [&'static str]) -> Check {
     Check::Items { of: words, may_be_empty: false }
 }
 
-pub(crate) const fn read_only(name: &'static str, kind: Kind, default: Option<&'static str>, check: Check) -> Definition {
+pub(crate) const fn read_only(
+    name: &'static str,
+    kind: Kind,
+    default: Option<&'static str>,
+    check: Check,
+) -> Definition {
     Definition { name, kind, default, check, update: Update::ReadOnly, internal: false }
 }
-pub(crate) const fn per_broker(name: &'static str, kind: Kind, default: Option<&'static str>, check: Check) -> Definition {
+pub(crate) const fn per_broker(
+    name: &'static str,
+    kind: Kind,
+    default: Option<&'static str>,
+    check: Check,
+) -> Definition {
     Definition { name, kind, default, check, update: Update::PerBroker, internal: false }
 }
-pub(crate) const fn cluster_wide(name: &'static str, kind: Kind, default: Option<&'static str>, check: Check) -> Definition {
+pub(crate) const fn cluster_wide(
+    name: &'static str,
+    kind: Kind,
+    default: Option<&'static str>,
+    check: Check,
+) -> Definition {
     Definition { name, kind, default, check, update: Update::ClusterWide, internal: false }
 }
 /// A config of a topic, a group or a metrics subscription: it has no broker that could keep it from changing.
-pub(crate) const fn own(name: &'static str, kind: Kind, default: Option<&'static str>, check: Check) -> Definition {
+pub(crate) const fn own(
+    name: &'static str,
+    kind: Kind,
+    default: Option<&'static str>,
+    check: Check,
+) -> Definition {
     cluster_wide(name, kind, default, check)
 }
 
@@ -107,7 +130,8 @@ impl Definition {
 
     /// The default as a value.
     pub(crate) fn default_value(&self) -> Option<Value> {
-        self.default.map(|text| self.parse(text).expect("a test checks that every default passes its own check"))
+        self.default
+            .map(|text| self.parse(text).expect("a test checks that every default passes its own check"))
     }
 
     /// Reads and checks a value of this config.
@@ -115,9 +139,12 @@ impl Definition {
     /// # Errors
     /// Kafka's sentence about it.
     pub(crate) fn parse(&self, text: &str) -> Result<Value, ConfigError> {
-        let value = self.kind.parse(text).map_err(|why| self.refuse(text.trim_matches(|c| c <= ' '), &why))?;
+        let value =
+            self.kind.parse(text).map_err(|why| self.refuse(text.trim_matches(|c| c <= ' '), &why))?;
         match (&self.check, value) {
-            (Check::Items { of, may_be_empty }, Value::List(items)) => self.distinct(items, of, *may_be_empty),
+            (Check::Items { of, may_be_empty }, Value::List(items)) => {
+                self.distinct(items, of, *may_be_empty)
+            }
             (_, value) => match self.complaint(&value) {
                 Some(why) => Err(self.refuse(&value.in_message(), &why)),
                 None => Ok(value),
@@ -167,7 +194,8 @@ impl Definition {
     fn distinct(&self, items: Vec<String>, of: &[&str], may_be_empty: bool) -> Result<Value, ConfigError> {
         let name = self.name;
         if items.is_empty() && !may_be_empty {
-            let valid = if of.is_empty() { "any non-empty value".to_owned() } else { format!("[{}]", of.join(", ")) };
+            let valid =
+                if of.is_empty() { "any non-empty value".to_owned() } else { format!("[{}]", of.join(", ")) };
             let text = format!("Configuration '{name}' must not be empty. Valid values include: {valid}");
             return Err(ConfigError::new(text));
         }

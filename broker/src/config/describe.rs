@@ -39,15 +39,12 @@ pub(crate) struct Synonym {
 pub(crate) struct Keys<'a>(Option<&'a [&'a str]>);
 
 impl<'a> Keys<'a> {
-    /// All that there are.
-    pub(crate) const ALL: Keys<'static> = Keys(None);
-
     /// Those named; all if none is, as in Kafka.
     pub(crate) fn of(names: &'a [&'a str]) -> Keys<'a> {
         Keys((!names.is_empty()).then_some(names))
     }
 
-    fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.0.is_none_or(|names| names.contains(&name))
     }
 }
@@ -67,7 +64,9 @@ impl Layers {
     /// The configs of this broker.
     pub(crate) fn describe_broker(&self, keys: Keys<'_>) -> Vec<ConfigEntry> {
         let known = BROKER.iter().filter(|definition| !definition.internal).map(|definition| definition.name);
-        let set = [&self.fixed, &self.cluster, &self.broker].into_iter().flat_map(|layer| layer.keys().map(String::as_str));
+        let set = [&self.fixed, &self.cluster, &self.broker]
+            .into_iter()
+            .flat_map(|layer| layer.keys().map(String::as_str));
         let names: BTreeSet<&str> = known.chain(set).filter(|name| keys.has(name)).collect();
         names
             .into_iter()
@@ -94,15 +93,17 @@ impl Layers {
 
     /// The configs of a topic with these values of its own.
     pub(crate) fn describe_topic(&self, overrides: &Overrides, keys: Keys<'_>) -> Vec<ConfigEntry> {
-        let shown = |definition: &&Definition| !definition.internal || overrides.contains_key(definition.name);
+        let shown =
+            |definition: &&Definition| !definition.internal || overrides.contains_key(definition.name);
         let mut entries: Vec<ConfigEntry> = TOPIC
             .iter()
             .filter(shown)
             .filter(|definition| keys.has(definition.name))
             .map(|definition| {
                 let value = self.topic_value(definition, overrides).map(|value| value.to_string());
-                let inherited =
-                    fallback(definition.name).and_then(|fallback| fallback.brokers.first()).map(|(name, _)| *name);
+                let inherited = fallback(definition.name)
+                    .and_then(|fallback| fallback.brokers.first())
+                    .map(|(name, _)| *name);
                 let inherited = inherited.map(|name| self.broker_synonyms_of(name)).unwrap_or_default();
                 let own = overrides.contains_key(definition.name).then_some(Source::Topic);
                 own_entry(definition, value, own, inherited)
@@ -140,10 +141,7 @@ impl Layers {
             .filter(|definition| keys.has(definition.name))
             .map(|definition| {
                 let own = overrides.get(definition.name);
-                let value = own
-                    .and_then(|text| definition.parse(text).ok())
-                    .or_else(|| self.group_default(definition))
-                    .map(|value| value.to_string());
+                let value = self.group_value(definition, overrides).map(|value| value.to_string());
                 let inherited = match broker_counterpart(definition.name) {
                     Some(broker) => self.broker_synonyms_of(broker.name),
                     None => definition.default.map(default_synonym(definition.name)).into_iter().collect(),
@@ -163,7 +161,9 @@ impl Layers {
         shown
             .map(|definition| {
                 let own = overrides.get(definition.name);
-                let value = own.map(String::as_str).or(definition.default).map(str::to_owned);
+                let value =
+                    own.and_then(|text| definition.parse(text).ok()).or_else(|| definition.default_value());
+                let value = value.map(|value| value.to_string());
                 own_entry(definition, value, own.map(|_| Source::ClientMetrics), Vec::new())
             })
             .collect()
@@ -176,7 +176,8 @@ impl Layers {
         let mut names = broker_synonyms(name);
         names.extend(without_listener(name));
         let sensitive = definition_behind(name).is_none_or(Definition::sensitive);
-        let layers = [(&self.broker, Source::Broker), (&self.cluster, Source::Cluster), (&self.fixed, Source::Static)];
+        let layers =
+            [(&self.broker, Source::Broker), (&self.cluster, Source::Cluster), (&self.fixed, Source::Static)];
         let mut found = Vec::new();
         for (layer, source) in layers {
             for name in names.iter().copied() {
@@ -195,8 +196,10 @@ impl Layers {
 
     fn fallback_source(&self, definition: &Definition) -> Source {
         let names = fallback(definition.name).map_or(&[][..], |fallback| fallback.brokers);
-        let layers = [(&self.broker, Source::Broker), (&self.cluster, Source::Cluster), (&self.fixed, Source::Static)];
-        let set = layers.into_iter().find(|(layer, _)| names.iter().any(|(name, _)| layer.contains_key(*name)));
+        let layers =
+            [(&self.broker, Source::Broker), (&self.cluster, Source::Cluster), (&self.fixed, Source::Static)];
+        let set =
+            layers.into_iter().find(|(layer, _)| names.iter().any(|(name, _)| layer.contains_key(*name)));
         set.map_or(Source::Default, |(_, source)| source)
     }
 }
@@ -239,4 +242,3 @@ fn own_entry(
         synonyms,
     }
 }
-

@@ -36,8 +36,9 @@ impl Source {
     }
 }
 
-static BY_NAME: LazyLock<HashMap<&'static str, &'static Definition>> =
-    LazyLock::new(|| BROKER.iter().chain(&DYNAMIC_ONLY).map(|definition| (definition.name, definition)).collect());
+static BY_NAME: LazyLock<HashMap<&'static str, &'static Definition>> = LazyLock::new(|| {
+    BROKER.iter().chain(&DYNAMIC_ONLY).map(|definition| (definition.name, definition)).collect()
+});
 
 /// The broker config of this name, those that can only be set dynamically included.
 pub(crate) fn broker_definition(name: &str) -> Option<&'static Definition> {
@@ -93,7 +94,8 @@ pub(crate) struct Layers {
 impl Layers {
     /// The value of a broker config as it was given, and where from; none if it is unset and has no default.
     pub(crate) fn raw(&self, name: &str) -> Option<(&str, Source)> {
-        let set = [(&self.broker, Source::Broker), (&self.cluster, Source::Cluster), (&self.fixed, Source::Static)];
+        let set =
+            [(&self.broker, Source::Broker), (&self.cluster, Source::Cluster), (&self.fixed, Source::Static)];
         set.into_iter()
             .find_map(|(layer, source)| layer.get(name).map(|value| (value.as_str(), source)))
             .or_else(|| broker_definition(name)?.default.map(|value| (value, Source::Default)))
@@ -136,10 +138,12 @@ impl Layers {
 
     /// The value of a topic config, given the topic's own values.
     pub(crate) fn topic_value(&self, definition: &Definition, overrides: &Overrides) -> Option<Value> {
-        match overrides.get(definition.name) {
-            Some(text) => Some(definition.parse(text).expect("values are checked before they are stored")),
-            None => self.topic_default(definition),
-        }
+        own_value(definition, overrides).or_else(|| self.topic_default(definition))
+    }
+
+    /// The value of a group config, given the group's own values.
+    pub(crate) fn group_value(&self, definition: &Definition, overrides: &Overrides) -> Option<Value> {
+        own_value(definition, overrides).or_else(|| self.group_default(definition))
     }
 
     /// What a group without a value of its own has: that of the broker config named after it, else the default.
@@ -149,6 +153,11 @@ impl Layers {
             None => definition.default_value(),
         }
     }
+}
+
+/// What a topic or a group set itself. A value that a data folder remembers but that no longer passes counts as unset.
+fn own_value(definition: &Definition, overrides: &Overrides) -> Option<Value> {
+    definition.parse(overrides.get(definition.name)?).ok()
 }
 
 /// The broker config that holds the default of a group config.
@@ -165,7 +174,12 @@ mod tests {
         let all = BROKER.iter().chain(&DYNAMIC_ONLY).chain(&TOPIC).chain(&GROUP);
         for definition in all.chain(&crate::config::group_definitions::CLIENT_METRICS) {
             if let Some(text) = definition.default {
-                assert_eq!(definition.parse(text).map(|v| v.to_string()), Ok(text.to_owned()), "{}", definition.name);
+                assert_eq!(
+                    definition.parse(text).map(|v| v.to_string()),
+                    Ok(text.to_owned()),
+                    "{}",
+                    definition.name
+                );
             }
         }
     }

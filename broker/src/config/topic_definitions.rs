@@ -1,8 +1,8 @@
 //! Every config of a topic, in the order in which Kafka checks them, and the broker configs that they fall back to.
 
 use crate::config::definition::{
-    ANY, COMPRESSION, Definition, GZIP_LEVEL, LONG_MAX, POLICIES, THROTTLED_REPLICAS, TIMESTAMP_TYPE, at_least, between,
-    fraction, own,
+    ANY, COMPRESSION, Definition, GZIP_LEVEL, LONG_MAX, POLICIES, THROTTLED_REPLICAS, TIMESTAMP_TYPE,
+    at_least, between, fraction, own,
 };
 use crate::config::value::Kind::{Bool, Double, Int, List, Long, Text};
 

@@ -107,7 +107,9 @@ pub(crate) fn split_list(text: &str) -> Vec<String> {
     if text.is_empty() {
         return Vec::new();
     }
-    text.split(',').map(|item| item.trim_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']).to_owned()).collect()
+    text.split(',')
+        .map(|item| item.trim_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']).to_owned())
+        .collect()
 }
 
 /// A class can only be named, never loaded, here: Kafka's own and Java's are believed to exist, no others do.
