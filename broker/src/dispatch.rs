@@ -87,7 +87,8 @@ impl Body {
         self.middle.push(slice);
     }
 
-    fn into_frame(mut self, correlation_id: i32) -> ResponseFrame {
+    /// The whole frame, for the request of this id.
+    pub(crate) fn into_frame(mut self, correlation_id: i32) -> ResponseFrame {
         // A header that is not flexible has no tagged fields: its room stays one byte empty, at the front.
         let mut first = self.first.split_off(if self.flexible_header { 0 } else { 1 });
         let length = first.len() - 4 + self.middle.iter().map(Bytes::len).sum::<usize>() + self.rest.len();
@@ -114,7 +115,8 @@ pub(crate) trait Reply {
 
 impl<R: Encodable + HeaderVersion> Reply for R {
     fn into_body(self, version: i16) -> Answer<Body> {
-        let unwritable = |error| Refusal::Close(format!("the answer in version {version} cannot be written: {error}"));
+        let unwritable =
+            |error| Refusal::Close(format!("the answer in version {version} cannot be written: {error}"));
         let mut body = Body::new(R::header_version(version), self.compute_size(version).map_err(unwritable)?);
         self.encode(body.out(), version).map_err(unwritable)?;
         Ok(body)

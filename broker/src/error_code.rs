@@ -22,12 +22,19 @@ pub(crate) fn of_topic(error: &TopicError) -> ResponseError {
         TopicError::InvalidName(_) => ResponseError::InvalidTopicException,
         TopicError::Unknown => ResponseError::UnknownTopicOrPartition,
         TopicError::TooMany(_) => ResponseError::PolicyViolation,
-        TopicError::Open(_) | TopicError::Delete(_) | TopicError::Journal(_) => ResponseError::KafkaStorageError,
+        TopicError::Open(_) | TopicError::Delete(_) | TopicError::Journal(_) => {
+            ResponseError::KafkaStorageError
+        }
     }
 }
 
 /// What a client is told of `error`.
 pub(crate) fn of_append(error: &AppendError) -> AppendFailure {
     let message = Some(error.to_string());
-    AppendFailure { error: ResponseError::UnknownServerError, in_validation: false, message, record_errors: Vec::new() }
+    AppendFailure {
+        error: ResponseError::UnknownServerError,
+        in_validation: false,
+        message,
+        record_errors: Vec::new(),
+    }
 }

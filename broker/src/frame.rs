@@ -129,7 +129,10 @@ impl ResponseFrame {
 }
 
 /// Writes all of `parts`, in as few calls as the system allows, and leaves `parts` empty.
-pub(crate) async fn write_all(stream: &mut (impl AsyncWrite + Unpin), parts: &mut Vec<Bytes>) -> std::io::Result<()> {
+pub(crate) async fn write_all(
+    stream: &mut (impl AsyncWrite + Unpin),
+    parts: &mut Vec<Bytes>,
+) -> std::io::Result<()> {
     let mut queue = PartQueue { parts, first: 0 };
     while bytes::Buf::has_remaining(&queue) {
         if stream.write_buf(&mut queue).await? == 0 {

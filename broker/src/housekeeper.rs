@@ -38,7 +38,11 @@ pub(crate) fn run(state: &BrokerState) {
 }
 
 fn look_after(log: &Log, now_ms: i64) {
-    if let Err(error) = log.roll_if_due(now_ms).and_then(|_| log.apply_retention(now_ms)).and_then(|_| log.flush_if_due(now_ms)) {
+    if let Err(error) = log
+        .roll_if_due(now_ms)
+        .and_then(|_| log.apply_retention(now_ms))
+        .and_then(|_| log.flush_if_due(now_ms))
+    {
         tracing::warn!("{}-{} could not be looked after: {error}", log.topic(), log.partition());
     }
     log.expire_producers(now_ms);

@@ -57,7 +57,9 @@ impl RequestMemory {
     pub(crate) async fn hold(&mut self, bytes: usize) -> bool {
         let wanted = bytes.saturating_sub(FREE_BYTES).div_ceil(UNIT_BYTES);
         let held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let Some(more) = wanted.checked_sub(held).and_then(|more| u32::try_from(more).ok()) else { return true };
+        let Some(more) = wanted.checked_sub(held).and_then(|more| u32::try_from(more).ok()) else {
+            return true;
+        };
         if more == 0 {
             return true;
         }

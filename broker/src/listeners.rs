@@ -10,8 +10,12 @@ pub(crate) fn from_properties(
     configs: &BTreeMap<String, String>,
 ) -> Result<Vec<(String, Option<String>)>, ConfigError> {
     let list = |name: &str| parse(name, configs.get(name).map(String::as_str).unwrap_or_default());
-    let controllers: Vec<_> =
-        configs.get("controller.listener.names").into_iter().flat_map(|names| names.split(',')).map(str::trim).collect();
+    let controllers: Vec<_> = configs
+        .get("controller.listener.names")
+        .into_iter()
+        .flat_map(|names| names.split(','))
+        .map(str::trim)
+        .collect();
     let advertised = list("advertised.listeners")?;
     let mut listeners = Vec::new();
     for (name, address) in list("listeners")? {
@@ -76,6 +80,8 @@ mod tests {
     #[test]
     fn what_is_no_listener_is_refused() {
         assert!(listeners(&[("listeners", "9092")]).unwrap_err().to_string().contains("NAME://HOST:PORT"));
-        assert!(listeners(&[("listeners", "SSL://:9092")]).unwrap_err().to_string().contains("only PLAINTEXT"));
+        assert!(
+            listeners(&[("listeners", "SSL://:9092")]).unwrap_err().to_string().contains("only PLAINTEXT")
+        );
     }
 }

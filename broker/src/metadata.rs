@@ -151,7 +151,8 @@ fn read_all(log: &Log) -> Result<Vec<MetadataRecord>, StartError> {
     let unreadable = |why: String| StartError::Metadata { offset: log.log_start_offset(), why };
     let (mut offset, mut records) = (log.log_start_offset(), Vec::new());
     while offset < log.log_end_offset() {
-        let read = log.read(offset, READ_BYTES, true, ReadUpTo::LogEnd).map_err(|e| unreadable(e.to_string()))?;
+        let read =
+            log.read(offset, READ_BYTES, true, ReadUpTo::LogEnd).map_err(|e| unreadable(e.to_string()))?;
         for batch in batch::batches(&read.records) {
             for record in batch::records(&batch).map_err(|e| unreadable(e.to_string()))? {
                 let value = record.value.unwrap_or_default();

@@ -17,8 +17,8 @@ use crate::config::{ConfigError, ConfigStore};
 use crate::fetch::FetchSessions;
 use crate::housekeeper;
 use crate::ids;
-use crate::listeners;
 use crate::limits::{DEFAULT_REQUEST_MEMORY_BYTES, RequestMemoryPool};
+use crate::listeners;
 use crate::metadata::{MetadataJournal, MetadataRecord};
 use crate::producer_ids::ProducerIds;
 use crate::properties;
@@ -353,7 +353,12 @@ fn advertised(listener: &Listener, local: SocketAddr) -> (String, u16) {
 }
 
 /// Opens the data and puts the broker's parts together.
-fn open(home: Home, config: ConfigStore, clock: Clock, seed: Option<u64>) -> Result<Arc<BrokerState>, StartError> {
+fn open(
+    home: Home,
+    config: ConfigStore,
+    clock: Clock,
+    seed: Option<u64>,
+) -> Result<Arc<BrokerState>, StartError> {
     let random = Random::new(seed);
     let now_ms = clock.now_ms();
     let logs = LogManager::open(&home, ManagerSettings::default())?;
@@ -361,8 +366,7 @@ fn open(home: Home, config: ConfigStore, clock: Clock, seed: Option<u64>) -> Res
     let (metadata, remembered) = MetadataJournal::open(&logs, now_ms)?;
     let metadata = Arc::new(metadata);
     let settings = config.settings();
-    let request_memory =
-        usize::try_from(settings.queued_max_request_bytes).ok().filter(|bytes| *bytes > 0);
+    let request_memory = usize::try_from(settings.queued_max_request_bytes).ok().filter(|bytes| *bytes > 0);
     let state = Arc::new(BrokerState {
         node_id: settings.node_id,
         cluster_id,

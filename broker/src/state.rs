@@ -15,8 +15,8 @@ use crate::metadata::MetadataJournal;
 use crate::producer_ids::ProducerIds;
 use crate::random::Random;
 use crate::timers::Timers;
-use crate::transport::tcp::Places;
 use crate::topics::{NewTopic, OFFSETS_TOPIC, TRANSACTION_TOPIC, Topic, TopicError, Topics};
+use crate::transport::tcp::Places;
 
 /// Everything that a handler may reach.
 pub(crate) struct BrokerState {
@@ -54,7 +54,10 @@ impl BrokerState {
     ) -> Result<Arc<Topic>, TopicError> {
         let options = self.config.topic_options(&overrides);
         let id = self.random.uuid();
-        self.topics.create(NewTopic { name: name.to_owned(), id, partitions, overrides, options }, self.clock.now_ms())
+        self.topics.create(
+            NewTopic { name: name.to_owned(), id, partitions, overrides, options },
+            self.clock.now_ms(),
+        )
     }
 
     /// Creates a topic that a client has asked about, with the broker's defaults.

@@ -148,10 +148,14 @@ impl Topics {
             return Err(TopicError::Exists(name.to_owned()));
         }
         if let Some(other) = registry.by_metric_name.get(&metric_name(name)) {
-            return Err(TopicError::InvalidName(format!("Topic '{name}' collides with existing topic: {other}")));
+            return Err(TopicError::InvalidName(format!(
+                "Topic '{name}' collides with existing topic: {other}"
+            )));
         }
         if registry.by_name.len() >= MAX_TOPICS {
-            return Err(TopicError::TooMany(format!("This broker holds {MAX_TOPICS} topics and takes no more.")));
+            return Err(TopicError::TooMany(format!(
+                "This broker holds {MAX_TOPICS} topics and takes no more."
+            )));
         }
         registry.check_room(partitions)
     }
@@ -164,7 +168,8 @@ impl Topics {
         let topic = self.open(&new, now_ms)?;
         let mut records =
             vec![MetadataRecord::Topic { name: new.name.clone(), id: new.id, partitions: new.partitions }];
-        records.extend(new.overrides.iter().map(|(name, value)| config(&new.name, name, Some(value.clone()))));
+        records
+            .extend(new.overrides.iter().map(|(name, value)| config(&new.name, name, Some(value.clone()))));
         if let Err(error) = self.journal.append(records, now_ms) {
             self.delete_logs(&topic)?;
             return Err(error.into());
@@ -192,7 +197,12 @@ impl Topics {
     }
 
     /// Gives a topic more partitions, `count` in all.
-    pub(crate) fn add_partitions(&self, topic: &Arc<Topic>, count: i32, now_ms: i64) -> Result<(), TopicError> {
+    pub(crate) fn add_partitions(
+        &self,
+        topic: &Arc<Topic>,
+        count: i32,
+        now_ms: i64,
+    ) -> Result<(), TopicError> {
         let _changing = self.changing.lock();
         let have = topic.partition_count();
         self.registry.read().check_room(count - have)?;

@@ -90,7 +90,9 @@ impl Serve {
         }
         if self.advertise.len() > listen.len() {
             let (told, heard) = (self.advertise.len(), listen.len());
-            return Err(format!("--advertise is given {told} times for {heard} addresses to listen on").into());
+            return Err(
+                format!("--advertise is given {told} times for {heard} addresses to listen on").into()
+            );
         }
         let mut advertise = self.advertise.iter();
         for address in listen {
@@ -117,7 +119,8 @@ fn wait_for_signal() -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     runtime.block_on(async {
         use tokio::signal::unix::{SignalKind, signal};
-        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}

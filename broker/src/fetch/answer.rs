@@ -142,7 +142,11 @@ fn put_partition(body: &mut Body, version: i16, partition: FetchedPartition) {
 
 fn put_aborted(out: &mut BytesMut, version: i16, aborted: Option<&[AbortedTransaction]>) {
     let Some(aborted) = aborted else {
-        if version >= FLEXIBLE { out.put_u8(0) } else { out.put_i32(-1) }
+        if version >= FLEXIBLE {
+            out.put_u8(0)
+        } else {
+            out.put_i32(-1)
+        }
         return;
     };
     put_length(out, version, aborted.len());
@@ -231,7 +235,11 @@ mod tests {
         };
         let topics = ours().topics.into_iter().map(|t| {
             FetchableTopicResponse::default()
-                .with_topic(if version < TOPIC_IDS { TopicName(StrBytes::from_static_str("t")) } else { TopicName::default() })
+                .with_topic(if version < TOPIC_IDS {
+                    TopicName(StrBytes::from_static_str("t"))
+                } else {
+                    TopicName::default()
+                })
                 .with_topic_id(if version < TOPIC_IDS { Uuid::nil() } else { t.id })
                 .with_partitions(t.partitions.iter().map(partition).collect())
         });

@@ -47,9 +47,18 @@ pub(crate) struct Read {
 
 impl Reader {
     /// Looks up the partitions of `targets`.
-    pub(crate) fn new(broker: &BrokerState, targets: Vec<(PartitionKey, Target)>, uses_topic_ids: bool) -> Self {
-        let mut reader =
-            Reader { sources: Vec::new(), unknown: Vec::new(), max_bytes: 0, min_bytes: 0, read_committed: false };
+    pub(crate) fn new(
+        broker: &BrokerState,
+        targets: Vec<(PartitionKey, Target)>,
+        uses_topic_ids: bool,
+    ) -> Self {
+        let mut reader = Reader {
+            sources: Vec::new(),
+            unknown: Vec::new(),
+            max_bytes: 0,
+            min_bytes: 0,
+            read_committed: false,
+        };
         for (key, target) in targets {
             let topic = if uses_topic_ids { broker.topics.by_id(key.1) } else { broker.topics.get(&key.0) };
             let found = topic.as_ref().and_then(|topic| topic.partition(key.2));
@@ -57,8 +66,11 @@ impl Reader {
                 (Some(_), Some(partition)) => reader.sources.push(Source { key, target, partition }),
                 (topic, _) => {
                     let by_id = uses_topic_ids && topic.is_none();
-                    let error =
-                        if by_id { ResponseError::UnknownTopicId } else { ResponseError::UnknownTopicOrPartition };
+                    let error = if by_id {
+                        ResponseError::UnknownTopicId
+                    } else {
+                        ResponseError::UnknownTopicOrPartition
+                    };
                     let failed = FetchedPartition::failed(key.2, error.code());
                     reader.unknown.push((key, failed));
                 }
@@ -73,12 +85,15 @@ impl Reader {
         if !self.must_wait(&read) || max_wait.is_zero() {
             return self.finish(read);
         }
-        let waiting = Waiting::enter(self.sources.iter().map(|source| Arc::clone(&source.partition)).collect());
+        let waiting =
+            Waiting::enter(self.sources.iter().map(|source| Arc::clone(&source.partition)).collect());
         let deadline = tokio::time::Instant::now() + max_wait;
         loop {
             // Once more after entering: records may have come between the first look and now.
             read = self.read_once();
-            if !self.must_wait(&read) || tokio::time::timeout_at(deadline, waiting.waiter.woken()).await.is_err() {
+            if !self.must_wait(&read)
+                || tokio::time::timeout_at(deadline, waiting.waiter.woken()).await.is_err()
+            {
                 return self.finish(read);
             }
         }

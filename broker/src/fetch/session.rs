@@ -113,7 +113,8 @@ impl FetchSessions {
             return Ok(Plan::Sessionless(Vec::new()));
         }
         open.epoch = next_epoch(open.epoch);
-        let targets = open.partitions.iter().map(|(key, followed)| (key.clone(), followed.target.clone())).collect();
+        let targets =
+            open.partitions.iter().map(|(key, followed)| (key.clone(), followed.target.clone())).collect();
         drop(open);
         Ok(Plan::Incremental { session, targets })
     }
@@ -137,8 +138,12 @@ impl FetchSessions {
             id = draw();
         }
         let partitions = followed.into_iter().map(|(key, target)| (key, Followed::new(target)));
-        let mut session =
-            Session { id, epoch: next_epoch(INITIAL_EPOCH), uses_topic_ids, partitions: partitions.collect() };
+        let mut session = Session {
+            id,
+            epoch: next_epoch(INITIAL_EPOCH),
+            uses_topic_ids,
+            partitions: partitions.collect(),
+        };
         for (key, partition) in answered {
             session.is_news(key, partition);
         }

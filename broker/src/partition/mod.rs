@@ -48,7 +48,11 @@ impl Partition {
     }
 
     /// Appends what one of the broker's own coordinators has to remember.
-    pub(crate) fn append_as_coordinator(&self, records: &Bytes, now_ms: i64) -> Result<Appended, AppendError> {
+    pub(crate) fn append_as_coordinator(
+        &self,
+        records: &Bytes,
+        now_ms: i64,
+    ) -> Result<Appended, AppendError> {
         self.append_from(records, now_ms, Origin::Coordinator)
     }
 

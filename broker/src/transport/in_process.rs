@@ -58,7 +58,11 @@ pub(crate) fn connect(
     InProcessConnection { requests, responses }
 }
 
-async fn serve(broker: &Arc<BrokerState>, mut incoming: mpsc::Receiver<Bytes>, outgoing: mpsc::Sender<ResponseFrame>) {
+async fn serve(
+    broker: &Arc<BrokerState>,
+    mut incoming: mpsc::Receiver<Bytes>,
+    outgoing: mpsc::Sender<ResponseFrame>,
+) {
     let peer = Peer { host: Arc::from("/127.0.0.1"), listener: 0 };
     while let Some(request) = incoming.recv().await {
         match dispatch(broker, &peer, request).await {
