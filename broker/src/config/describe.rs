@@ -188,7 +188,7 @@ impl Layers {
             }
         }
         for name in names {
-            let default = broker_definition(name).and_then(|definition| definition.default);
+            let default = BROKER.iter().find(|known| known.name == name).and_then(|known| known.default);
             found.extend(default.map(default_synonym(name)));
         }
         found.into_iter().skip_while(|synonym| synonym.name != name).collect()
