@@ -1,4 +1,5 @@
 //! The integration suite of Klamm: one binary, one module a subject.
 
+mod crash;
 mod harness;
 mod serve;
