@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, MetadataRequest};
 use klamm::Broker;
 
@@ -39,8 +40,9 @@ fn served(address: &str) -> Vec<(i16, i16)> {
 
 fn world(address: &str) -> World {
     let answer = Raw::connect(address).ask(&MetadataRequest::default().with_topics(None), 12);
-    let is_good = |name: &Option<kafka_protocol::messages::TopicName>| name.as_ref().is_some_and(|n| &**n.0 == GOOD_TOPIC);
-    let others = answer.topics.iter().filter(|topic| !is_good(&topic.name));
+    let is_good =
+        |topic: &&MetadataResponseTopic| topic.name.as_ref().is_some_and(|name| &*name.0 == GOOD_TOPIC);
+    let others = answer.topics.iter().filter(|topic| !is_good(topic));
     World { topic_ids: others.map(|topic| topic.topic_id.into_bytes()).collect() }
 }
 

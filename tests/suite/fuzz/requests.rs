@@ -32,8 +32,20 @@ const CONFIGS: [&str; 12] = [
     "follower.replication.throttled.replicas",
     "no.such.config",
 ];
-const VALUES: [&str; 12] =
-    ["1", "0", "-1", "1000000", "compact", "delete", "compact,delete", "gzip", "LogAppendTime", "", "x", "9e99"];
+const VALUES: [&str; 12] = [
+    "1",
+    "0",
+    "-1",
+    "1000000",
+    "compact",
+    "delete",
+    "compact,delete",
+    "gzip",
+    "LogAppendTime",
+    "",
+    "x",
+    "9e99",
+];
 const PROTOCOLS: [&str; 5] = ["consumer", "range", "roundrobin", "", "connect"];
 
 /// The body of a request of an API in a version, with nothing wrong in its form. None where the API is unknown.
@@ -56,12 +68,13 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn fields(&mut self, fields: &[Field]) {
-        for field in fields.iter().filter(|field| field.tag.is_none() && field.exists(self.version)) {
+        let version = self.version;
+        for field in fields.iter().filter(|field| field.tag.is_none() && field.exists(version)) {
             self.field(field);
         }
         if self.flexible {
             let mut known: Vec<_> =
-                fields.iter().filter(|field| field.tag.is_some() && field.exists(self.version)).collect();
+                fields.iter().filter(|field| field.tag.is_some() && field.exists(version)).collect();
             known.retain(|_| self.rng.percent(50));
             self.varint(known.len());
             for field in known {
@@ -159,9 +172,7 @@ impl Writer<'_> {
             ("acks", 2) if likely => self.rng.pick(&[1, -1]),
             ("min_bytes", 4) => self.rng.pick(&[0, 1, 1 << 20]),
             (name, 4) if name.contains("max_bytes") && likely => 1 << 20,
-            ("timestamp" | "offset", 8) => {
-                self.rng.pick(&[-1, -2, -3, -4, -5, 0, 1, 5, i64::MAX, i64::MIN])
-            }
+            ("timestamp" | "offset", 8) => self.rng.pick(&[-1, -2, -3, -4, -5, 0, 1, 5, i64::MAX, i64::MIN]),
             (_, 1) => self.rng.pick(&[0, 1, 2, 4, -1]),
             _ if likely => self.rng.pick(&[0, 0, 1, 2, -1]),
             _ => self.rng.pick(&[3, -2, 100, 1000, i64::MAX, i64::MIN, 0x7fff_ffff, -0x8000_0000, 0x7fff]),
