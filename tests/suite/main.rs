@@ -1,6 +1,8 @@
 //! The integration suite of Klamm: one binary, one module a subject.
 
+mod crash;
 mod fuzz;
 mod harness;
 mod serve;
+mod tidy;
 mod wire;
