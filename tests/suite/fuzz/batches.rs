@@ -15,6 +15,9 @@ const TOPIC: &str = "fed";
 const CRC: usize = 17;
 const COVERED: usize = 21;
 
+/// The length of the header of a batch.
+const HEADER: usize = 61;
+
 /// A batch that may or may not be one.
 pub(crate) fn any(rng: &mut Rng) -> Vec<u8> {
     let count = 1 + rng.below(4);
@@ -64,23 +67,28 @@ pub(crate) fn assert_readable(address: &str, topic: &'static str, mut offset: i6
             assert_eq!(partition.high_watermark, offset);
             return offset;
         }
+        let before = offset;
         while let Some(batch) = next_batch(&mut records) {
             offset = assert_batch(&batch, offset);
         }
+        assert!(offset > before, "a whole batch is read at offset {offset}");
     }
 }
 
 /// Cuts the first batch off. None: what is left is not a whole one.
-fn next_batch(records: &mut Bytes) -> Option<Bytes> {
-    let length = records.get(8..12)?.get_i32();
-    let length = 12 + usize::try_from(length).expect("a stored batch has a length");
-    (records.len() >= length).then(|| records.split_to(length))
+pub(crate) fn next_batch(records: &mut Bytes) -> Option<Bytes> {
+    let length = usize::try_from(records.get(8..12)?.get_i32()).ok()?.checked_add(12)?;
+    (length >= HEADER && records.len() >= length).then(|| records.split_to(length))
+}
+
+pub(crate) fn has_right_checksum(batch: &Bytes) -> bool {
+    (&batch[CRC..]).get_u32() == crc32c::crc32c(&batch[COVERED..])
 }
 
 #[track_caller]
 fn assert_batch(batch: &Bytes, offset: i64) -> i64 {
     assert_eq!(batch[16], 2, "magic");
-    assert_eq!((&batch[CRC..]).get_u32(), crc32c::crc32c(&batch[COVERED..]), "checksum at offset {offset}");
+    assert!(has_right_checksum(batch), "checksum at offset {offset}");
     let base = (&batch[..]).get_i64();
     assert_eq!(base, offset, "offsets are without gaps");
     let attributes = (&batch[COVERED..]).get_i16();
@@ -88,7 +96,7 @@ fn assert_batch(batch: &Bytes, offset: i64) -> i64 {
     let count = (&batch[57..]).get_i32();
     assert_eq!(count, last_delta + 1, "as many records as offsets at offset {offset}");
     if attributes & 7 == 0 {
-        let mut rest = &batch[61..];
+        let mut rest = &batch[HEADER..];
         for _ in 0..count {
             rest = assert_record(rest, offset);
         }
