@@ -68,4 +68,8 @@ apis! {
     fetch Fetch 4..=18: FetchRequest => crate::fetch::FetchAnswer;
     metadata Metadata 0..=13: MetadataRequest => kafka_protocol::messages::MetadataResponse;
     api_versions ApiVersions 0..=4: ApiVersionsRequest => kafka_protocol::messages::ApiVersionsResponse;
+    describe_configs DescribeConfigs 1..=4: DescribeConfigsRequest => kafka_protocol::messages::DescribeConfigsResponse;
+    alter_configs AlterConfigs 0..=2: AlterConfigsRequest => kafka_protocol::messages::AlterConfigsResponse;
+    incremental_alter_configs IncrementalAlterConfigs 0..=1: IncrementalAlterConfigsRequest => kafka_protocol::messages::IncrementalAlterConfigsResponse;
+    list_config_resources ListConfigResources 0..=1: ListConfigResourcesRequest => kafka_protocol::messages::ListConfigResourcesResponse;
 }
