@@ -79,6 +79,11 @@ impl Held {
         self.next_ticket
     }
 
+    /// What others can see of the group's progress.
+    fn shape(&self) -> (GroupState, i32, usize) {
+        (self.group.state(), self.group.generation(), self.group.members().count())
+    }
+
     /// Drops all who wait: they learn that there is nothing to wait for.
     pub(super) fn abandon(&mut self) {
         self.waiting.clear();
@@ -348,11 +353,15 @@ impl GroupCoordinator {
                 return None;
             }
             let cx = self.cx(now);
+            let before = held.shape();
             let (value, step) = act(&mut held, cx);
             let appended = self.follow(&mut held, cx, step, store.as_deref());
             while let Some(step) = held.group.expire(cx) {
                 // What falls due by itself has nobody to be told of a log that fails: the state machine copes.
                 let _ = self.follow(&mut held, cx, step, store.as_deref());
+            }
+            if held.shape() != before {
+                self.count_change();
             }
             self.settle(cell, &mut held);
             Done { value, appended }
@@ -373,11 +382,7 @@ impl GroupCoordinator {
     ) -> Result<(), JournalError> {
         let mut outcome = Ok(());
         loop {
-            let changed = !step.replies.is_empty() || step.append.is_some();
             held.deliver(std::mem::take(&mut step.replies));
-            if changed {
-                self.changes.send_modify(|count| *count = count.wrapping_add(1));
-            }
             let Some(append) = step.append.take() else { return outcome };
             let appended = match store {
                 Some(store) => store.append(held.group.id(), &append.records, cx.now),
@@ -389,7 +394,12 @@ impl GroupCoordinator {
             let result = appended.as_ref().map(drop).map_err(of_journal);
             step = held.group.appended(cx, append, result);
             outcome = outcome.and(appended);
+            self.count_change();
         }
+    }
+
+    fn count_change(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// Takes a group that is no more out of the registry; sets the timer of one that is.

@@ -10,13 +10,13 @@ use super::service::GroupCoordinator;
 use super::state::GroupState;
 
 /// The only type of group there is so far, as ListGroups calls it.
-pub(crate) const CLASSIC: &str = "Classic";
+pub(crate) const CLASSIC: &str = "classic";
 
 /// A group as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct GroupView {
     pub(crate) id: String,
-    /// What kind of group it is: `Classic`.
+    /// What kind of group it is.
     pub(crate) group_type: &'static str,
     pub(crate) state: GroupState,
     pub(crate) generation: i32,
