@@ -25,6 +25,13 @@ pub(crate) struct BrokerSettings {
     pub(crate) queued_max_request_bytes: i64,
     pub(crate) max_incremental_fetch_session_cache_slots: i32,
     pub(crate) log_retention_check_interval_ms: i64,
+    pub(crate) group_min_session_timeout_ms: i32,
+    pub(crate) group_max_session_timeout_ms: i32,
+    pub(crate) group_initial_rebalance_delay_ms: i32,
+    pub(crate) group_max_size: i32,
+    pub(crate) offset_metadata_max_bytes: i32,
+    pub(crate) offsets_retention_minutes: i32,
+    pub(crate) offsets_retention_check_interval_ms: i64,
 }
 pub(crate) struct ConfigStore(Arc<BrokerSettings>);
 impl ConfigStore {
@@ -42,6 +49,13 @@ impl ConfigStore {
             queued_max_request_bytes: -1,
             max_incremental_fetch_session_cache_slots: 1000,
             log_retention_check_interval_ms: 300_000,
+            group_min_session_timeout_ms: 6000,
+            group_max_session_timeout_ms: 1_800_000,
+            group_initial_rebalance_delay_ms: 0,
+            group_max_size: i32::MAX,
+            offset_metadata_max_bytes: 4096,
+            offsets_retention_minutes: 10_080,
+            offsets_retention_check_interval_ms: 600_000,
         })))
     }
     pub(crate) fn settings(&self) -> Arc<BrokerSettings> {

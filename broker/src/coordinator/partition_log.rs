@@ -4,22 +4,23 @@
 
 use std::sync::Arc;
 
-use klamm_storage::batch::{self, BuildOptions, RecordToWrite};
 use klamm_storage::ReadUpTo;
+use klamm_storage::batch::{self, BuildOptions, RecordToWrite};
 
 use super::journal::{JournalError, JournalLog, JournalRecord};
 use crate::partition::Partition;
+use crate::topics::Topic;
 
 /// How much of a log is read at once when its journal is opened.
 const READ_BYTES: usize = 1024 * 1024;
 
 /// The log of one partition, which fetching clients can read as well.
-pub(crate) struct PartitionLog(Arc<Partition>);
+struct PartitionLog(Arc<Partition>);
 
-impl PartitionLog {
-    pub(crate) fn new(partition: Arc<Partition>) -> Self {
-        PartitionLog(partition)
-    }
+/// The logs of all partitions of an internal topic, in their order.
+pub(crate) fn of(topic: &Topic) -> Vec<Box<dyn JournalLog>> {
+    let log = |partition| -> Box<dyn JournalLog> { Box::new(PartitionLog(partition)) };
+    topic.partitions().into_iter().map(log).collect()
 }
 
 fn failed(error: &dyn std::fmt::Display) -> JournalError {

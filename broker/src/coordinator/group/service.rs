@@ -29,7 +29,8 @@ pub(crate) struct GroupCoordinator {
     pub(super) groups: RwLock<HashMap<Arc<str>, Arc<Cell>>>,
     /// The journals, one for each partition of `__consumer_offsets`, once that topic is there.
     pub(super) store: RwLock<Option<Arc<Store>>>,
-    changes: watch::Sender<u64>,
+    /// Counts up with every change of a group: a join, a new generation, a commit. Whoever waits for one subscribes.
+    pub(crate) changes: watch::Sender<u64>,
 }
 
 /// A group and what is around it.
@@ -114,15 +115,6 @@ impl GroupCoordinator {
         })
     }
 
-    /// Counts up with every change of a group: a join, a new generation, a commit. For whoever waits for one.
-    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
-    }
-
-    pub(crate) fn settings(&self) -> &GroupSettings {
-        &self.settings
-    }
-
     /// Lets a member in. The answer comes once the generation is complete.
     pub(crate) fn join(self: &Arc<Self>, group_id: &str, join: Join) -> oneshot::Receiver<Joined> {
         let (to, answer) = oneshot::channel();
@@ -148,7 +140,11 @@ impl GroupCoordinator {
         if group_id.is_empty() {
             return Err(ResponseError::InvalidGroupId);
         }
-        if allowed.contains(&join.session_timeout_ms) { Ok(()) } else { Err(ResponseError::InvalidSessionTimeout) }
+        if allowed.contains(&join.session_timeout_ms) {
+            Ok(())
+        } else {
+            Err(ResponseError::InvalidSessionTimeout)
+        }
     }
 
     /// Gives a member its assignment, once the leader has brought it.
@@ -219,12 +215,11 @@ impl GroupCoordinator {
         mut commits: Vec<Commit>,
     ) -> Result<Vec<Commit>, ResponseError> {
         let missing = if by.generation < 0 { Missing::Create } else { Missing::Leave };
-        let done = self.with_group(group_id, missing, |held, cx| {
-            match held.group.commit(cx, by, &mut commits) {
+        let done =
+            self.with_group(group_id, missing, |held, cx| match held.group.commit(cx, by, &mut commits) {
                 Ok(step) => (Ok(()), step),
                 Err(error) => (Err(error), Step::default()),
-            }
-        });
+            });
         let done = done.map_err(|error| match error {
             ResponseError::UnknownMemberId => ResponseError::GroupIdNotFound,
             other => other,
@@ -272,7 +267,8 @@ impl GroupCoordinator {
     /// A topic is gone: its offsets go too, in every group.
     pub(crate) fn forget_topic(self: &Arc<Self>, topic: &str) {
         for cell in self.cells() {
-            let _ = self.with_cell(&cell, self.clock.now_ms(), |held, _| ((), held.group.forget_topic(topic)));
+            let _ =
+                self.with_cell(&cell, self.clock.now_ms(), |held, _| ((), held.group.forget_topic(topic)));
         }
     }
 

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::classic::ClassicGroup;
-use super::event::Step;
 use super::hash::partition_for;
 use super::record::{GroupRecord, RecordError};
-use super::service::{GroupCoordinator, Cell};
+use super::service::{Cell, GroupCoordinator};
 use crate::coordinator::journal::{
     Journal, JournalError, JournalLog, JournalRecord, Rewrite, SNAPSHOT_BATCH_BYTES,
 };
@@ -94,7 +93,9 @@ impl Store {
                 Err(RecordError::Unknown) => kept.has_unknown.store(true, Ordering::Relaxed),
                 Err(error) => {
                     kept.has_unknown.store(true, Ordering::Relaxed);
-                    tracing::warn!("partition {index} of the offsets topic has a record that is unreadable: {error}");
+                    tracing::warn!(
+                        "partition {index} of the offsets topic has a record that is unreadable: {error}"
+                    );
                 }
             })?;
         }

@@ -10,7 +10,7 @@ use super::service::GroupCoordinator;
 use super::state::GroupState;
 
 /// The only type of group there is so far, as ListGroups calls it.
-pub(crate) const CLASSIC: &str = "classic";
+pub(crate) const GROUP_TYPE_CLASSIC: &str = "classic";
 
 /// A group as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl GroupView {
         };
         GroupView {
             id: group.id().to_owned(),
-            group_type: CLASSIC,
+            group_type: GROUP_TYPE_CLASSIC,
             state: group.state(),
             generation: group.generation(),
             protocol_type: group.protocol_type().to_owned(),
