@@ -77,13 +77,10 @@ apis! {
     describe_groups DescribeGroups 0..=6: DescribeGroupsRequest => kafka_protocol::messages::DescribeGroupsResponse;
     list_groups ListGroups 0..=5: ListGroupsRequest => kafka_protocol::messages::ListGroupsResponse;
     api_versions ApiVersions 0..=4: ApiVersionsRequest => kafka_protocol::messages::ApiVersionsResponse;
-<<<<<<< HEAD
-    delete_groups DeleteGroups 0..=2: DeleteGroupsRequest => kafka_protocol::messages::DeleteGroupsResponse;
-    offset_delete OffsetDelete 0..=0: OffsetDeleteRequest => kafka_protocol::messages::OffsetDeleteResponse;
-=======
     describe_configs DescribeConfigs 1..=4: DescribeConfigsRequest => kafka_protocol::messages::DescribeConfigsResponse;
     alter_configs AlterConfigs 0..=2: AlterConfigsRequest => kafka_protocol::messages::AlterConfigsResponse;
+    delete_groups DeleteGroups 0..=2: DeleteGroupsRequest => kafka_protocol::messages::DeleteGroupsResponse;
     incremental_alter_configs IncrementalAlterConfigs 0..=1: IncrementalAlterConfigsRequest => kafka_protocol::messages::IncrementalAlterConfigsResponse;
+    offset_delete OffsetDelete 0..=0: OffsetDeleteRequest => kafka_protocol::messages::OffsetDeleteResponse;
     list_config_resources ListConfigResources 0..=1: ListConfigResourcesRequest => kafka_protocol::messages::ListConfigResourcesResponse;
->>>>>>> main
 }
