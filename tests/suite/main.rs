@@ -1,6 +1,7 @@
 //! The integration suite of Klamm: one binary, one module a subject.
 
 mod crash;
+mod fuzz;
 mod harness;
 mod serve;
 mod tidy;

@@ -74,11 +74,15 @@ apis! {
     delete_records DeleteRecords 0..=2: DeleteRecordsRequest => kafka_protocol::messages::DeleteRecordsResponse;
     init_producer_id InitProducerId 0..=5: InitProducerIdRequest => kafka_protocol::messages::InitProducerIdResponse;
     offset_for_leader_epoch OffsetForLeaderEpoch 2..=4: OffsetForLeaderEpochRequest => kafka_protocol::messages::OffsetForLeaderEpochResponse;
+    describe_configs DescribeConfigs 1..=4: DescribeConfigsRequest => kafka_protocol::messages::DescribeConfigsResponse;
+    alter_configs AlterConfigs 0..=2: AlterConfigsRequest => kafka_protocol::messages::AlterConfigsResponse;
     describe_log_dirs DescribeLogDirs 1..=4: DescribeLogDirsRequest => kafka_protocol::messages::DescribeLogDirsResponse;
     create_partitions CreatePartitions 0..=3: CreatePartitionsRequest => kafka_protocol::messages::CreatePartitionsResponse;
     elect_leaders ElectLeaders 0..=2: ElectLeadersRequest => kafka_protocol::messages::ElectLeadersResponse;
+    incremental_alter_configs IncrementalAlterConfigs 0..=1: IncrementalAlterConfigsRequest => kafka_protocol::messages::IncrementalAlterConfigsResponse;
     list_partition_reassignments ListPartitionReassignments 0..=0: ListPartitionReassignmentsRequest => kafka_protocol::messages::ListPartitionReassignmentsResponse;
     describe_cluster DescribeCluster 0..=2: DescribeClusterRequest => kafka_protocol::messages::DescribeClusterResponse;
     describe_producers DescribeProducers 0..=0: DescribeProducersRequest => kafka_protocol::messages::DescribeProducersResponse;
+    list_config_resources ListConfigResources 0..=1: ListConfigResourcesRequest => kafka_protocol::messages::ListConfigResourcesResponse;
     describe_topic_partitions DescribeTopicPartitions 0..=0: DescribeTopicPartitionsRequest => kafka_protocol::messages::DescribeTopicPartitionsResponse;
 }

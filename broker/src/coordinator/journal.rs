@@ -94,7 +94,8 @@ impl<L: JournalLog> Journal<L> {
         let size = self.log.size_bytes();
         if size < COMPACT_MIN_BYTES || size < live_bytes.saturating_mul(COMPACT_RATIO) {
             // Not worth it yet: ask again when it could be.
-            let next = size.max(live_bytes.saturating_mul(COMPACT_RATIO)).saturating_add(COMPACT_MIN_BYTES / 2);
+            let next =
+                size.max(live_bytes.saturating_mul(COMPACT_RATIO)).saturating_add(COMPACT_MIN_BYTES / 2);
             self.check_at.store(next, Ordering::Relaxed);
             return None;
         }
@@ -210,7 +211,10 @@ mod tests {
     use super::*;
 
     fn record(key: &str, value: usize) -> JournalRecord {
-        JournalRecord { key: Bytes::copy_from_slice(key.as_bytes()), value: Some(Bytes::from(vec![7; value])) }
+        JournalRecord {
+            key: Bytes::copy_from_slice(key.as_bytes()),
+            value: Some(Bytes::from(vec![7; value])),
+        }
     }
 
     #[test]

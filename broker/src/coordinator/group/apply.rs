@@ -134,7 +134,9 @@ impl ClassicGroup {
         self.take_over(value);
         self.refresh_subscriptions();
         match self.state {
-            GroupState::PreparingRebalance if value.members.is_empty() => self.move_to(GroupState::Empty, now),
+            GroupState::PreparingRebalance if value.members.is_empty() => {
+                self.move_to(GroupState::Empty, now)
+            }
             GroupState::CompletingRebalance => self.move_to(GroupState::Stable, now),
             _ => {}
         }

@@ -56,7 +56,9 @@ impl Offsets {
     }
 
     fn all(&self) -> impl Iterator<Item = (&str, i32, &OffsetValue)> {
-        self.by_topic.iter().flat_map(|(topic, all)| all.iter().map(move |(p, value)| (topic.as_str(), *p, value)))
+        self.by_topic
+            .iter()
+            .flat_map(|(topic, all)| all.iter().map(move |(p, value)| (topic.as_str(), *p, value)))
     }
 }
 
@@ -189,7 +191,8 @@ impl ClassicGroup {
     fn expired_offsets(&self, cx: Cx<'_>) -> Vec<(String, i32)> {
         let has_members = !self.is(GroupState::Empty);
         // While members share work, only those offsets expire of which it is known that nobody needs them.
-        let knows_topics = self.is(GroupState::Stable) && self.is_consumer_group() && self.subscribed.is_some();
+        let knows_topics =
+            self.is(GroupState::Stable) && self.is_consumer_group() && self.subscribed.is_some();
         if self.protocol_type.is_some() && has_members && !knows_topics {
             return Vec::new();
         }

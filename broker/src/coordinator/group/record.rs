@@ -212,7 +212,11 @@ fn decode_member(from: &mut Reader, version: i16) -> Result<MemberValue, RecordE
         client_id,
         client_host,
         // Old records know one time-out only: it is both.
-        rebalance_timeout_ms: if rebalance_timeout_ms == -1 { session_timeout_ms } else { rebalance_timeout_ms },
+        rebalance_timeout_ms: if rebalance_timeout_ms == -1 {
+            session_timeout_ms
+        } else {
+            rebalance_timeout_ms
+        },
         session_timeout_ms,
         subscription: from.bytes()?,
         assignment: from.bytes()?,

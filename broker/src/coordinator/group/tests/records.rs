@@ -90,7 +90,9 @@ fn flexible_values_of_later_versions_are_read() {
 
 #[test]
 fn unknown_kinds_are_told_from_broken_ones() {
-    let decode = |key: &'static [u8]| GroupRecord::decode(&JournalRecord { key: Bytes::from_static(key), value: None });
+    let decode = |key: &'static [u8]| {
+        GroupRecord::decode(&JournalRecord { key: Bytes::from_static(key), value: None })
+    };
     assert_eq!(decode(b"\0\x03\0\x01g"), Err(RecordError::Unknown));
     assert_eq!(decode(b"\0\x02\0\x09g"), Err(RecordError::Malformed));
     assert_eq!(decode(b""), Err(RecordError::Malformed));
