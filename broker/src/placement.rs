@@ -82,7 +82,8 @@ impl Wanted {
 
     fn check_assignments(&self, cluster: &Cluster) -> Result<i32, Told> {
         let twice = |what: &str| {
-            let sentence = format!("A manual partition assignment was specified, but {what} was not set to -1.");
+            let sentence =
+                format!("A manual partition assignment was specified, but {what} was not set to -1.");
             Err(Told::new(ResponseError::InvalidRequest, sentence))
         };
         if self.replication_factor != -1 {
@@ -102,7 +103,9 @@ impl Wanted {
         }
         let count = i32::try_from(indexes.len()).unwrap_or(i32::MAX);
         if (0..count).any(|index| !indexes.contains(&index)) {
-            return Err(bad_assignment("partitions should be a consecutive 0-based integer sequence".to_owned()));
+            return Err(bad_assignment(
+                "partitions should be a consecutive 0-based integer sequence".to_owned(),
+            ));
         }
         Ok(count)
     }
@@ -126,9 +129,7 @@ pub(crate) fn check_more(
     let Some(more) = count.checked_sub(have).filter(|more| *more > 0) else {
         return Err(Told::new(
             ResponseError::InvalidPartitions,
-            format!(
-                "The topic {topic} currently has {have} partition(s); {count} would not be an increase."
-            ),
+            format!("The topic {topic} currently has {have} partition(s); {count} would not be an increase."),
         ));
     };
     if let Some(assignments) = assignments {

@@ -102,7 +102,11 @@ impl Partition {
         log.delete_records(before).map_err(|error| match error {
             StorageError::OffsetOutOfRange { .. } => ResponseError::OffsetOutOfRange,
             error => {
-                tracing::warn!("records of {}-{} could not be deleted: {error}", log.topic(), log.partition());
+                tracing::warn!(
+                    "records of {}-{} could not be deleted: {error}",
+                    log.topic(),
+                    log.partition()
+                );
                 ResponseError::KafkaStorageError
             }
         })
