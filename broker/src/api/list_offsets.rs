@@ -24,13 +24,16 @@ use crate::partition::{FoundOffset, OffsetSpec};
 const ISOLATION_LEVELS: RangeInclusive<i8> = 0..=1;
 const READ_COMMITTED: i8 = 1;
 
+/// From this version on answers tell the epoch of the leader that appended what was found.
+const LEADER_EPOCHS: i16 = 4;
+
 pub(crate) async fn handle(cx: &RequestContext, request: ListOffsetsRequest) -> Answer<ListOffsetsResponse> {
     let topics = if ISOLATION_LEVELS.contains(&request.isolation_level) {
         let read_committed = request.isolation_level == READ_COMMITTED;
         // Timestamps may have to be looked for in parts of the log that are not in memory.
         tokio::task::block_in_place(|| find_all(cx, &request.topics, read_committed))
     } else {
-        all_refused(&request.topics, ResponseError::UnknownServerError)
+        all_refused(cx.version(), &request.topics, ResponseError::UnknownServerError)
     };
     Ok(ListOffsetsResponse::default().with_topics(topics))
 }
@@ -57,7 +60,7 @@ fn find_all(
             } else {
                 find(cx, name, partition, read_committed)
             };
-            topics.entry(name).or_default().push(response(index, found));
+            topics.entry(name).or_default().push(response(cx.version(), index, found));
         }
     }
     let topics = topics.into_iter().map(|(name, partitions)| {
@@ -93,20 +96,20 @@ fn spec(timestamp: i64, version: i16) -> Option<OffsetSpec> {
     (version >= since).then_some(spec)
 }
 
-fn response(index: i32, found: Result<FoundOffset, ResponseError>) -> ListOffsetsPartitionResponse {
+fn response(version: i16, index: i32, found: Result<FoundOffset, ResponseError>) -> ListOffsetsPartitionResponse {
     let response = ListOffsetsPartitionResponse::default().with_partition_index(index);
     match found {
         Ok(found) => response
             .with_offset(found.offset)
             .with_timestamp(found.timestamp)
-            .with_leader_epoch(found.leader_epoch),
+            .with_leader_epoch(if version >= LEADER_EPOCHS { found.leader_epoch } else { -1 }),
         Err(error) => response.with_error_code(error.code()),
     }
 }
 
-fn all_refused(asked: &[ListOffsetsTopic], error: ResponseError) -> Vec<ListOffsetsTopicResponse> {
+fn all_refused(version: i16, asked: &[ListOffsetsTopic], error: ResponseError) -> Vec<ListOffsetsTopicResponse> {
     let topics = asked.iter().map(|topic| {
-        let partitions = topic.partitions.iter().map(|asked| response(asked.partition_index, Err(error)));
+        let partitions = topic.partitions.iter().map(|asked| response(version, asked.partition_index, Err(error)));
         ListOffsetsTopicResponse::default().with_name(topic.name.clone()).with_partitions(partitions.collect())
     });
     topics.collect()
