@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use kafka_protocol::error::ResponseError;
 
+use crate::config::broker_definitions::BROKER;
 use crate::config::broker_rules;
-use crate::config::describe::definition_behind;
 use crate::config::layers::{Layers, Overrides, topic_definition};
 use crate::config::loggers;
 use crate::config::resource_rules::{self, MetricsComplaint};
@@ -22,6 +22,9 @@ use crate::limits::MAX_DYNAMIC_CONFIG_BYTES;
 use crate::metadata::MetadataRecord;
 use crate::state::BrokerState;
 use crate::topics::{self, TopicError};
+
+/// The lists that have no default, not even an empty one: Kafka fails when it looks for what to add to.
+const WITHOUT_DEFAULT: [&str; 2] = ["process.roles", "controller.listener.names"];
 
 const IN_SYNC: &str = "min.insync.replicas";
 
@@ -179,10 +182,20 @@ fn apply(configs: &mut Overrides, change: &Change<'_>, is_broker: bool) -> Resul
             configs.remove(name);
         }
         Operation::Append | Operation::Subtract => {
-            let known = if is_broker { definition_behind(name) } else { topic_definition(name) };
+            let known = if is_broker {
+                BROKER.iter().find(|known| known.name == name)
+            } else {
+                topic_definition(name)
+            };
+            if is_broker && known.is_none() {
+                return Err(Refused::config(format!("Unknown config name: {name}")));
+            }
             let Some(known) = known.filter(|known| known.kind == Kind::List) else {
                 return Err(not_a_list(change, is_broker));
             };
+            if WITHOUT_DEFAULT.contains(&name) && !configs.contains_key(name) {
+                return Err(Refused::unknown());
+            }
             let text = configs.get(name).map(String::as_str).or(known.default).unwrap_or_default();
             let text = change_items(text, value, change.operation);
             configs.insert(name.to_owned(), text);
