@@ -248,6 +248,7 @@ impl Broker {
             builder.listeners
         };
         let bound = listeners.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+        note_places(&config, &bound, &builder.home)?;
         let state = open(builder.home, config, builder.clock, builder.seed)?;
         for (name, partitions) in &builder.topics {
             create_if_missing(&state, name, *partitions)?;
@@ -360,6 +361,22 @@ fn advertised(listener: &Listener, local: SocketAddr) -> (String, u16) {
     // An address that means "all of them" is no address to connect to.
     let host = if matches!(host, "" | "0.0.0.0" | "::") { "localhost" } else { host };
     (host.to_owned(), port)
+}
+
+/// Has DescribeConfigs show where the broker listens and keeps its data, however it was told.
+fn note_places(config: &ConfigStore, bound: &[Bound], home: &Home) -> Result<(), StartError> {
+    let (mut listeners, mut advertised) = (Vec::new(), Vec::new());
+    for (index, (listener, (host, port))) in bound.iter().enumerate() {
+        let name = if index == 0 { "PLAINTEXT".to_owned() } else { format!("PLAINTEXT_{}", index + 1) };
+        listeners.push(format!("{name}://{}", listener.local_addr()?));
+        advertised.push(format!("{name}://{host}:{port}"));
+    }
+    config.note("listeners", listeners.join(","));
+    config.note("advertised.listeners", advertised.join(","));
+    if let Home::Folder(folder) = home {
+        config.note("log.dirs", folder.display().to_string());
+    }
+    Ok(())
 }
 
 /// Opens the data and puts the broker's parts together.

@@ -64,6 +64,11 @@ impl BrokerState {
         )
     }
 
+    /// Deletes a topic with all that is kept of it.
+    pub(crate) fn delete_topic(&self, topic: &Arc<Topic>) -> Result<(), TopicError> {
+        self.topics.delete(topic, self.clock.now_ms())
+    }
+
     /// Creates a topic that a client has asked about, with the broker's defaults.
     pub(crate) fn create_automatically(&self, name: &str) -> Result<(), ResponseError> {
         if matches!(name, OFFSETS_TOPIC | TRANSACTION_TOPIC) {
