@@ -56,9 +56,19 @@ pub struct OpenError(pub String);
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct StorageErrorOld(pub String);
-pub struct ActiveProducer { pub producer_id: i64, pub epoch: i16, pub last_sequence: i32, pub last_timestamp: i64 }
+pub struct ActiveProducer {
+    pub producer_id: i64,
+    pub epoch: i16,
+    pub last_sequence: i32,
+    pub last_timestamp: i64,
+}
 #[derive(Debug, thiserror::Error)]
-pub enum StorageError { #[error("x")] OffsetOutOfRange { offset: i64, start: i64, end: i64 }, #[error("{0}")] Failed(String) }
+pub enum StorageError {
+    #[error("x")]
+    OffsetOutOfRange { offset: i64, start: i64, end: i64 },
+    #[error("{0}")]
+    Failed(String),
+}
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct AppendError(pub String);
