@@ -136,7 +136,7 @@ fn carry_out(cx: &RequestContext, plan: Plan, validate_only: bool) -> Result<Cre
         let topic = broker.create_topic(&plan.name, plan.partitions, plan.overrides)?;
         (topic.id(), BTreeMap::clone(&topic.overrides()))
     };
-    let result = CreatableTopicResult::default().with_name(plan.name).with_topic_id(id);
+    let result = CreatableTopicResult::default().with_name(plan.name).with_topic_id(id).with_error_message(None);
     if cx.version() < DESCRIBES {
         return Ok(result);
     }
