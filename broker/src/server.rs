@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::complaints::Complaints;
 use crate::config::{ConfigError, ConfigStore};
+use crate::coordinator::group::{GroupCoordinator, GroupSettings};
 use crate::fetch::FetchSessions;
 use crate::housekeeper;
 use crate::ids;
@@ -25,7 +26,7 @@ use crate::properties;
 use crate::random::Random;
 use crate::state::BrokerState;
 use crate::timers::Timers;
-use crate::topics::{NewTopic, TopicError, Topics};
+use crate::topics::{NewTopic, OFFSETS_TOPIC, TopicError, Topics};
 use crate::transport::{self, InProcessConnection, tcp};
 
 /// How long a broker that stops waits for the requests under way.
@@ -67,6 +68,15 @@ pub enum StartError {
     Metadata {
         /// Where reading began.
         offset: i64,
+        /// What was found.
+        why: String,
+    },
+    /// The topic of committed offsets cannot be read.
+    #[error(
+        "the data folder's committed offsets cannot be read: {why}; \
+         restore the folder from a copy, or start with another"
+    )]
+    Groups {
         /// What was found.
         why: String,
     },
@@ -384,11 +394,14 @@ fn open(
     let metadata = Arc::new(metadata);
     let settings = config.settings();
     let request_memory = usize::try_from(settings.queued_max_request_bytes).ok().filter(|bytes| *bytes > 0);
+    let timers = Timers::new(clock.clone());
+    let groups = GroupCoordinator::new(clock.clone(), Arc::clone(&timers), GroupSettings::of(&settings));
     let state = Arc::new(BrokerState {
         node_id: settings.node_id,
         cluster_id,
         rack: settings.broker_rack.clone(),
-        timers: Timers::new(clock.clone()),
+        timers,
+        groups,
         clock,
         random,
         config,
@@ -402,6 +415,9 @@ fn open(
         listeners: RwLock::default(),
     });
     restore(&state, remembered)?;
+    if let Some(topic) = state.topics.get(OFFSETS_TOPIC) {
+        state.attach_groups(&topic).map_err(|error| StartError::Groups { why: error.to_string() })?;
+    }
     Ok(state)
 }
 

@@ -61,6 +61,7 @@ mod store;
 mod topic_definitions;
 mod value;
 
+pub(crate) use settings::BrokerSettings;
 pub(crate) use store::ConfigStore;
 
 /// Kafka's number of the config resource type "topic".

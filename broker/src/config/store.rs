@@ -95,8 +95,12 @@ impl ConfigStore {
     }
 
     /// Shows a value that became known only as the broker started, as though it had been configured: the data folder,
-    /// the listeners. What was configured stays as it was written.
+    /// the listeners. What was configured stays as it was written, and what could not have been configured, such as a
+    /// folder named with two commas, is not shown.
     pub(crate) fn note(&self, name: &str, value: String) {
+        if definition_behind(name).is_none_or(|known| known.parse(&value).is_err()) {
+            return;
+        }
         let _change = self.change();
         let mut layers = Layers::clone(&self.layers());
         layers.fixed.entry(name.to_owned()).or_insert(value);
