@@ -64,9 +64,11 @@ impl BrokerState {
         )
     }
 
-    /// Deletes a topic with all that is kept of it.
+    /// Deletes a topic with all that is kept of it: records, configs, and the offsets that groups have in it.
     pub(crate) fn delete_topic(&self, topic: &Arc<Topic>) -> Result<(), TopicError> {
-        self.topics.delete(topic, self.clock.now_ms())
+        self.topics.delete(topic, self.clock.now_ms())?;
+        self.topic_deleted(topic.name());
+        Ok(())
     }
 
     /// Creates a topic that a client has asked about, with the broker's defaults.
@@ -112,7 +114,7 @@ impl BrokerState {
     }
 
     /// A topic has been deleted: groups forget their offsets in it.
-    pub(crate) fn topic_deleted(&self, name: &str) {
+    fn topic_deleted(&self, name: &str) {
         if name == OFFSETS_TOPIC {
             self.groups.detach();
         } else {
