@@ -64,7 +64,7 @@ impl BrokerState {
         )
     }
 
-    /// Deletes a topic with all that is kept of it.
+    /// Deletes a topic with all that is kept of it: records, configs, and the offsets that groups have in it.
     pub(crate) fn delete_topic(&self, topic: &Arc<Topic>) -> Result<(), TopicError> {
         self.topics.delete(topic, self.clock.now_ms())?;
         if &**topic.name() == OFFSETS_TOPIC {
