@@ -8,7 +8,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse, ResponseHeader};
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::{
+    ApiKey, ApiVersionsRequest, ApiVersionsResponse, MetadataRequest, ResponseHeader, TopicName,
+};
 use kafka_protocol::protocol::Decodable;
 use klamm::Broker;
 
@@ -269,6 +272,15 @@ fn clients_that_go_away_while_they_are_answered_are_forgotten() {
         client.send(&request_frame(&fetch("other", 0, 1 << 20), 11, 1));
         drop(client);
     }
+    assert_unharmed(broker);
+}
+
+#[test]
+fn a_topic_named_a_thousand_times_is_described_once() {
+    let (broker, address) = broker();
+    let topic = MetadataRequestTopic::default().with_name(Some(TopicName("other".into())));
+    let request = MetadataRequest::default().with_topics(Some(vec![topic; 1000]));
+    assert_eq!(Raw::connect(&address).ask(&request, 9).topics.len(), 1);
     assert_unharmed(broker);
 }
 
