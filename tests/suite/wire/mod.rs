@@ -4,7 +4,6 @@
 pub(crate) mod client;
 
 use std::io::Write as _;
-use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,8 +26,8 @@ fn broker() -> (Broker, String) {
 }
 
 /// A broker in a process of its own, so that its memory can be measured.
-fn process(folder: &Path) -> Process {
-    Process::start(folder, "127.0.0.1:0", &["--topic", GOOD_TOPIC, "--topic", "other"])
+fn process() -> Process {
+    Process::start_in_memory("127.0.0.1:0", &["--topic", GOOD_TOPIC, "--topic", "other"])
 }
 
 /// After the misuse: others are served, nothing has panicked, and the broker stops cleanly.
@@ -112,8 +111,7 @@ fn a_frame_that_never_ends_is_dropped_with_its_connection() {
 
 #[test]
 fn long_frames_that_are_only_announced_take_little_memory() {
-    let folder = tempfile::tempdir().unwrap();
-    let process = process(folder.path());
+    let process = process();
     // More than may be read at once.
     let clients: Vec<_> = (0..400)
         .map(|_| {
@@ -238,8 +236,7 @@ fn counts_and_lengths_beyond_the_frame_close_the_connection_or_are_answered() {
 
 #[test]
 fn a_client_that_never_reads_is_not_read_from_for_long() {
-    let folder = tempfile::tempdir().unwrap();
-    let process = process(folder.path());
+    let process = process();
     let filling = batch(0, 1, &record(0, &vec![7; 900_000]));
     assert_eq!(produced(&mut Raw::connect(&process.address), &produce("other", filling)).error_code, 0);
     for request in [api_versions(3, 1), request_frame(&fetch("other", 0, 1 << 20), 11, 1)] {
@@ -300,8 +297,7 @@ fn bomb(value_bytes: usize) -> Bytes {
 fn a_compression_bomb_takes_little_memory() {
     let bomb = bomb(512 << 20);
     assert!(bomb.len() < 1 << 20, "it would be refused for its size");
-    let folder = tempfile::tempdir().unwrap();
-    let process = process(folder.path());
+    let process = process();
     produced(&mut Raw::connect(&process.address), &produce("other", bomb));
     assert_unharmed_process(process);
 }
