@@ -14,7 +14,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::Decodable;
 use klamm::Broker;
 
-use crate::harness::Process;
+use crate::harness::{DEADLINE, Process, wait_for};
 use client::*;
 
 /// A broker in this process, and its address.
@@ -278,6 +278,46 @@ fn a_topic_named_a_thousand_times_is_described_once() {
     let topic = MetadataRequestTopic::default().with_name(Some(TopicName("other".into())));
     let request = MetadataRequest::default().with_topics(Some(vec![topic; 1000]));
     assert_eq!(Raw::connect(&address).ask(&request, 9).topics.len(), 1);
+    assert_unharmed(broker);
+}
+
+#[test]
+fn connections_beyond_the_limit_are_closed_and_make_room_when_they_end() {
+    for limit in ["max.connections", "max.connections.per.ip"] {
+        let broker = Broker::builder().topic(GOOD_TOPIC, 1).config(limit, "3").start().unwrap();
+        let address = broker.bootstrap_servers();
+        let mut open: Vec<_> = (0..3).map(|_| Raw::connect(&address)).collect();
+        for client in &mut open {
+            client.send(&api_versions(3, 1));
+            client.expect_frame();
+        }
+        Raw::connect(&address).expect_closed();
+        drop(open);
+        wait_for("a place to come free", || {
+            let mut client = Raw::connect(&address);
+            client.send(&api_versions(3, 1));
+            matches!(client.receive(DEADLINE), Got::Frame(_)).then_some(())
+        });
+        assert_unharmed(broker);
+    }
+}
+
+#[test]
+fn the_longest_frame_is_what_the_config_says() {
+    let longest = "socket.request.max.bytes";
+    let broker = Broker::builder().topic(GOOD_TOPIC, 1).config(longest, "5000").start().unwrap();
+    let address = broker.bootstrap_servers();
+    for (length, answered) in [(5000, true), (5001, false)] {
+        let mut frame = api_versions(0, 1);
+        frame.resize(length, 0);
+        let mut client = Raw::connect(&address);
+        client.send(&frame);
+        if answered {
+            client.expect_frame();
+        } else {
+            client.expect_closed();
+        }
+    }
     assert_unharmed(broker);
 }
 
