@@ -1,5 +1,6 @@
 //! The integration suite of Klamm: one binary, one module a subject.
 
+mod configs;
 mod crash;
 mod fuzz;
 mod harness;

@@ -13,9 +13,15 @@ use crate::config::change::{Change, Operation, Refused, Wish, alter};
 use crate::context::{Answer, Refusal, RequestContext};
 
 /// Answers an AlterConfigs request.
-pub(crate) async fn handle(cx: &RequestContext, request: AlterConfigsRequest) -> Answer<AlterConfigsResponse> {
-    let named: BTreeSet<(i8, &str)> =
-        request.resources.iter().map(|resource| (resource.resource_type, resource.resource_name.as_str())).collect();
+pub(crate) async fn handle(
+    cx: &RequestContext,
+    request: AlterConfigsRequest,
+) -> Answer<AlterConfigsResponse> {
+    let named: BTreeSet<(i8, &str)> = request
+        .resources
+        .iter()
+        .map(|resource| (resource.resource_type, resource.resource_name.as_str()))
+        .collect();
     if named.len() != request.resources.len() {
         return Err(Refusal::NoAnswer);
     }

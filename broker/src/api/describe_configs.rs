@@ -44,7 +44,8 @@ pub(crate) async fn handle(
             .with_resource_name(resource.resource_name.clone());
         match described {
             Ok(entries) => {
-                let entries = entries.into_iter().map(|entry| encode(entry, resource.resource_type, &request));
+                let entries =
+                    entries.into_iter().map(|entry| encode(entry, resource.resource_type, &request));
                 result.with_error_message(Some(StrBytes::default())).with_configs(entries.collect())
             }
             Err((error, message)) => {
@@ -66,8 +67,10 @@ fn describe(
     let layers = broker.config.layers();
     match resource.resource_type {
         TOPIC_RESOURCE => {
-            topics::check_name(name).map_err(|error| (ResponseError::InvalidTopicException, error.to_string()))?;
-            let topic = broker.topics.get(name).ok_or((ResponseError::UnknownTopicOrPartition, String::new()))?;
+            topics::check_name(name)
+                .map_err(|error| (ResponseError::InvalidTopicException, error.to_string()))?;
+            let topic =
+                broker.topics.get(name).ok_or((ResponseError::UnknownTopicOrPartition, String::new()))?;
             Ok(layers.describe_topic(&topic.overrides(), keys))
         }
         BROKER_RESOURCE if name.is_empty() => Ok(layers.describe_cluster(keys)),
@@ -80,7 +83,9 @@ fn describe(
             check_broker_id(name, broker.node_id, " but")?;
             Ok(loggers::describe(keys))
         }
-        CLIENT_METRICS_RESOURCE if name.is_empty() => invalid("Client metrics subscription name must not be empty"),
+        CLIENT_METRICS_RESOURCE if name.is_empty() => {
+            invalid("Client metrics subscription name must not be empty")
+        }
         CLIENT_METRICS_RESOURCE => Ok(layers.describe_client_metrics(name, keys)),
         _ if name.is_empty() => invalid("Group name must not be empty"),
         _ => Ok(layers.describe_group(name, keys)),
@@ -96,7 +101,11 @@ fn check_broker_id(name: &str, own: i32, but: &str) -> Result<(), (ResponseError
     Err((ResponseError::InvalidRequest, message))
 }
 
-fn encode(entry: ConfigEntry, resource_type: i8, request: &DescribeConfigsRequest) -> DescribeConfigsResourceResult {
+fn encode(
+    entry: ConfigEntry,
+    resource_type: i8,
+    request: &DescribeConfigsRequest,
+) -> DescribeConfigsResourceResult {
     let synonyms = entry.synonyms.into_iter().filter(|_| request.include_synonyms).map(|synonym| {
         DescribeConfigsSynonym::default()
             .with_name(StrBytes::from_string(synonym.name))

@@ -89,6 +89,7 @@ pub(crate) fn check_together(layers: &Layers) -> Result<(), ConfigError> {
     check_cleaner(layers)?;
     check_connections(layers)?;
     check_cordoned(layers)?;
+    check_principal_builder(layers)?;
     let (wait, lag) = (layers.number("replica.fetch.wait.max.ms"), layers.number("replica.lag.time.max.ms"));
     require(wait <= lag, || {
         "replica.fetch.wait.max.ms should always be less than or equal to replica.lag.time.max.ms to prevent frequent \
@@ -180,6 +181,15 @@ fn unparsable(name: &str, pair: &str) -> ConfigError {
     ConfigError::new(format!(
         "Error parsing configuration property '{name}': begin 0, end -1, length {length}"
     ))
+}
+
+/// A class can only be named here, so the one that Kafka comes with is the only one known to do.
+fn check_principal_builder(layers: &Layers) -> Result<(), ConfigError> {
+    let default = broker_definition("principal.builder.class").and_then(|known| known.default);
+    let class = layers.value("principal.builder.class").map(|value| value.to_string());
+    require(class.as_deref() == default, || {
+        "principal.builder.class must implement KafkaPrincipalSerde".to_owned()
+    })
 }
 
 fn check_cordoned(layers: &Layers) -> Result<(), ConfigError> {

@@ -4,7 +4,7 @@
 //! acted upon. Which error goes with which check is Kafka's choice: brokers answer INVALID_REQUEST where topics and
 //! groups answer INVALID_CONFIG.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use kafka_protocol::error::ResponseError;
 
@@ -206,12 +206,12 @@ fn not_a_list(change: &Change<'_>, is_broker: bool) -> Refused {
 /// The list `text` with the items of `value` added or taken out. Spaces around items count here, as they do in Kafka.
 fn change_items(text: &str, value: &str, operation: Operation) -> String {
     let mut items: Vec<&str> = if text.is_empty() { Vec::new() } else { text.split(',').collect() };
-    for item in value.split(',') {
-        if operation == Operation::Subtract {
-            items.retain(|other| *other != item);
-        } else if !items.contains(&item) {
-            items.push(item);
-        }
+    if operation == Operation::Subtract {
+        let gone: HashSet<&str> = value.split(',').collect();
+        items.retain(|item| !gone.contains(item));
+    } else {
+        let mut there: HashSet<&str> = items.iter().copied().collect();
+        items.extend(value.split(',').filter(|item| there.insert(item)));
     }
     items.join(",")
 }

@@ -2,6 +2,8 @@
 //!
 //! Checks that look at several configs are in `broker_rules` and `topic_rules`.
 
+use std::collections::HashSet;
+
 use crate::config::ConfigError;
 use crate::config::value::{Kind, Value};
 
@@ -199,7 +201,8 @@ impl Definition {
             let text = format!("Configuration '{name}' must not be empty. Valid values include: {valid}");
             return Err(ConfigError::new(text));
         }
-        let mut kept: Vec<String> = Vec::with_capacity(items.len().min(64));
+        let mut seen = HashSet::new();
+        let mut kept = Vec::new();
         for item in items {
             if item.is_empty() {
                 return Err(ConfigError::new(format!("Configuration '{name}' values must not be empty.")));
@@ -207,7 +210,7 @@ impl Definition {
             if !of.is_empty() && !of.contains(&item.as_str()) {
                 return Err(self.refuse(&item, &format!("String must be one of: {}", of.join(", "))));
             }
-            if !kept.contains(&item) {
+            if seen.insert(item.clone()) {
                 kept.push(item);
             }
         }

@@ -95,11 +95,15 @@ impl ConfigStore {
     }
 
     /// Shows a value that became known only as the broker started, as though it had been configured: the data folder,
-    /// the listeners.
-    pub(crate) fn note(&self, name: &str, value: &str) {
+    /// the listeners. What was configured stays as it was written, and what could not have been configured, such as a
+    /// folder named with two commas, is not shown.
+    pub(crate) fn note(&self, name: &str, value: String) {
+        if definition_behind(name).is_none_or(|known| known.parse(&value).is_err()) {
+            return;
+        }
         let _change = self.change();
         let mut layers = Layers::clone(&self.layers());
-        layers.fixed.insert(name.to_owned(), value.to_owned());
+        layers.fixed.entry(name.to_owned()).or_insert(value);
         self.replace(layers);
     }
 
@@ -114,6 +118,30 @@ impl ConfigStore {
     /// Kafka's sentence, which goes with INVALID_CONFIG.
     pub(crate) fn validate_topic_overrides(&self, overrides: &Overrides) -> Result<(), ConfigError> {
         resource_rules::check_topic(&self.layers(), overrides)
+    }
+
+    /// The configs of a new topic as a client lists them, checked; of a name that comes twice the last value counts.
+    ///
+    /// # Errors
+    /// Kafka's sentence, which goes with INVALID_CONFIG.
+    pub(crate) fn topic_overrides<'a>(
+        &self,
+        listed: impl Iterator<Item = (&'a str, Option<&'a str>)>,
+    ) -> Result<Overrides, ConfigError> {
+        let mut overrides = Overrides::new();
+        let mut without = Vec::new();
+        for (name, value) in listed {
+            match value {
+                Some(value) => drop(overrides.insert(name.to_owned(), value.to_owned())),
+                None => without.push(name),
+            }
+        }
+        if !without.is_empty() {
+            let names = without.join(",");
+            return Err(ConfigError::new(format!("Null value not supported for topic configs: {names}")));
+        }
+        self.validate_topic_overrides(&overrides)?;
+        Ok(overrides)
     }
 
     /// The configs of a topic that has just been created, as CreateTopics shows them.

@@ -143,6 +143,7 @@ pub(crate) mod memory {
     struct Inner {
         records: Vec<(i64, JournalRecord)>,
         end: i64,
+        bytes: u64,
         failing: bool,
     }
 
@@ -176,6 +177,7 @@ pub(crate) mod memory {
                 let end = inner.end;
                 inner.records.push((end, record.clone()));
                 inner.end += 1;
+                inner.bytes += record.size() as u64;
             }
             Ok(())
         }
@@ -191,7 +193,7 @@ pub(crate) mod memory {
         }
 
         fn size_bytes(&self) -> u64 {
-            self.0.lock().records.iter().map(|(_, record)| record.size() as u64).sum()
+            self.0.lock().bytes
         }
 
         fn start_at(&self, offset: i64, _now_ms: i64) -> Result<(), JournalError> {
@@ -200,6 +202,7 @@ pub(crate) mod memory {
                 return Err(JournalError::Log("told to fail".to_owned()));
             }
             inner.records.retain(|(at, _)| *at >= offset);
+            inner.bytes = inner.records.iter().map(|(_, record)| record.size() as u64).sum();
             Ok(())
         }
     }
