@@ -7,9 +7,11 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, ApiVersionsResponse, MetadataRequest, ResponseHeader, TopicName,
+    ApiKey, ApiVersionsRequest, ApiVersionsResponse, DescribeConfigsRequest, MetadataRequest, ResponseHeader,
+    TopicName,
 };
 use kafka_protocol::protocol::Decodable;
 use klamm::Broker;
@@ -319,6 +321,25 @@ fn the_longest_frame_is_what_the_config_says() {
         }
     }
     assert_unharmed(broker);
+}
+
+#[test]
+fn a_short_request_for_a_huge_answer_is_refused() {
+    let process = process();
+    // All configs of the broker, some twenty kilobytes of them, a hundred thousand times.
+    let node = Raw::connect(&process.address).ask(&MetadataRequest::default(), 12).brokers[0].node_id;
+    let everything = DescribeConfigsResource::default()
+        .with_resource_type(4)
+        .with_resource_name(node.0.to_string().into())
+        .with_configuration_keys(None);
+    let request = DescribeConfigsRequest::default()
+        .with_include_synonyms(true)
+        .with_resources(vec![everything; 100_000]);
+    let mut client = Raw::connect(&process.address);
+    client.send(&request_frame(&request, 4, 1));
+    client.expect_closed();
+    assert_serves(&process.address);
+    assert_eq!(process.terminate(), Some(0));
 }
 
 /// A batch of one record of so many zero bytes, compressed with gzip.
