@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub(crate) const DEFAULT_REQUEST_MEMORY_BYTES: usize = 256 * 1024 * 1024;
 
 /// What the answer to one request may take where its length is not bounded by the request's, record data left out:
-/// enough to describe all configs of some ten thousand topics. Its connection is closed instead.
+/// enough for the offsets and metadata of two hundred thousand partitions. Its connection is closed instead.
 pub(crate) const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
 
 /// Connections that are served at once, where `max.connections` sets no less: below the system's usual hard limit of

@@ -50,9 +50,8 @@ pub(crate) async fn handle(
         let result = DescribeConfigsResult::default()
             .with_resource_type(resource.resource_type)
             .with_resource_name(resource.resource_name.clone());
-        Ok(match described {
+        match described {
             Ok(entries) => {
-                cx.spend(entries.iter().map(size).sum())?;
                 let entries =
                     entries.into_iter().map(|entry| encode(entry, resource.resource_type, &request));
                 result.with_error_message(Some(StrBytes::default())).with_configs(entries.collect())
@@ -60,14 +59,9 @@ pub(crate) async fn handle(
             Err((error, message)) => {
                 result.with_error_code(error.code()).with_error_message(Some(StrBytes::from_string(message)))
             }
-        })
+        }
     });
-    Ok(DescribeConfigsResponse::default().with_results(results.collect::<Answer<_>>()?))
-}
-
-/// About what a config takes in an answer.
-fn size(entry: &ConfigEntry) -> usize {
-    256 + entry.name.len() + entry.value.as_ref().map_or(0, String::len) + 160 * entry.synonyms.len()
+    Ok(DescribeConfigsResponse::default().with_results(results.collect()))
 }
 
 fn describe(
