@@ -1,1 +1,6 @@
 //! The integration suite of Klamm: one binary, one module a subject.
+
+mod crash;
+mod harness;
+mod serve;
+mod tidy;
