@@ -59,6 +59,13 @@ impl Process {
         self.child.wait().expect("the process is ours");
     }
 
+    /// The most memory that it has ever held, in bytes. None where the system does not tell.
+    pub(crate) fn peak_memory(&self) -> Option<usize> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok().map(|kilobytes| kilobytes * 1024)
+    }
+
     /// Asks it to stop with SIGTERM and gives its exit code.
     pub(crate) fn terminate(mut self) -> Option<i32> {
         let told =

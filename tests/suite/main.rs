@@ -1,6 +1,9 @@
 //! The integration suite of Klamm: one binary, one module a subject.
 
+mod configs;
 mod crash;
+mod fuzz;
 mod harness;
 mod serve;
 mod tidy;
+mod wire;

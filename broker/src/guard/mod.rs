@@ -99,5 +99,5 @@ pub(crate) fn check_header(frame: &Bytes) -> Result<Header, GuardError> {
 /// [`MAX_DECODED_BYTES`] together.
 pub(crate) fn check(api_key: i16, version: i16, body: &Bytes) -> Result<Bytes, GuardError> {
     let message = schema::request(api_key).ok_or(GuardError::Api(api_key))?;
-    Ok(walk::check(message, version, body, MAX_DECODED_BYTES)?.body)
+    walk::check(message, version, body, MAX_DECODED_BYTES)
 }
