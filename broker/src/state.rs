@@ -64,9 +64,15 @@ impl BrokerState {
         )
     }
 
-    /// Deletes a topic with all that is kept of it.
+    /// Deletes a topic with all that is kept of it: records, configs, and the offsets that groups have in it.
     pub(crate) fn delete_topic(&self, topic: &Arc<Topic>) -> Result<(), TopicError> {
-        self.topics.delete(topic, self.clock.now_ms())
+        self.topics.delete(topic, self.clock.now_ms())?;
+        if &**topic.name() == OFFSETS_TOPIC {
+            self.groups.detach();
+        } else {
+            self.groups.forget_topic(topic.name());
+        }
+        Ok(())
     }
 
     /// Creates a topic that a client has asked about, with the broker's defaults.
@@ -97,26 +103,22 @@ impl BrokerState {
     /// already, `groups` alone does.
     pub(crate) fn group_coordinator(&self) -> Result<&Arc<GroupCoordinator>, ResponseError> {
         if !self.groups.is_attached() {
-            let topic = self.ensure_internal(OFFSETS_TOPIC)?;
-            self.attach_groups(&topic).map_err(|error| {
-                tracing::error!("the topic of offsets cannot be read: {error}");
-                ResponseError::CoordinatorNotAvailable
-            })?;
+            // Fifty logs are made or read: other tasks of this thread move elsewhere meanwhile.
+            tokio::task::block_in_place(|| self.create_or_read_groups())?;
         }
         Ok(&self.groups)
+    }
+
+    fn create_or_read_groups(&self) -> Result<(), ResponseError> {
+        let topic = self.ensure_internal(OFFSETS_TOPIC)?;
+        self.attach_groups(&topic).map_err(|error| {
+            tracing::error!("the topic of offsets cannot be read: {error}");
+            ResponseError::CoordinatorNotAvailable
+        })
     }
 
     /// Takes up the groups that `__consumer_offsets` remembers.
     pub(crate) fn attach_groups(&self, topic: &Topic) -> Result<(), JournalError> {
         self.groups.attach(partition_log::of(topic))
-    }
-
-    /// A topic has been deleted: groups forget their offsets in it.
-    pub(crate) fn topic_deleted(&self, name: &str) {
-        if name == OFFSETS_TOPIC {
-            self.groups.detach();
-        } else {
-            self.groups.forget_topic(name);
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod configs;
 mod crash;
+mod embedded;
 mod fuzz;
 mod harness;
 mod serve;

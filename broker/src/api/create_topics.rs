@@ -104,18 +104,9 @@ fn wanted(topic: &CreatableTopic) -> Wanted {
 fn plan(cx: &RequestContext, topic: &CreatableTopic, cluster: &Cluster) -> Result<Plan, Told> {
     let wanted = wanted(topic);
     cx.broker.topics.check_name_is_free(&topic.name)?;
-    let nulls = topic.configs.iter().filter(|config| config.value.is_none());
-    let nulls: Vec<_> = nulls.map(|config| config.name.as_str()).collect();
-    if !nulls.is_empty() {
-        let sentence = format!("Null value not supported for topic configs: {}", nulls.join(","));
-        return Err(Told::new(ResponseError::InvalidConfig, sentence));
-    }
-    let set = topic.configs.iter().filter_map(|config| {
-        Some((config.name.to_string(), config.value.as_ref()?.to_string()))
-    });
-    let overrides: BTreeMap<_, _> = set.collect();
-    let checked = cx.broker.config.validate_topic_overrides(&overrides);
-    checked.map_err(|error| Told::new(ResponseError::InvalidConfig, error.to_string()))?;
+    let listed = topic.configs.iter().map(|config| (config.name.as_str(), config.value.as_deref()));
+    let overrides = cx.broker.config.topic_overrides(listed);
+    let overrides = overrides.map_err(|error| Told::new(ResponseError::InvalidConfig, error.to_string()))?;
     let partitions = wanted.check(cluster)?;
     cx.broker.topics.check_room(partitions)?;
     Ok(Plan { name: topic.name.clone(), partitions, overrides })
@@ -136,7 +127,7 @@ fn carry_out(cx: &RequestContext, plan: Plan, validate_only: bool) -> Result<Cre
         let topic = broker.create_topic(&plan.name, plan.partitions, plan.overrides)?;
         (topic.id(), BTreeMap::clone(&topic.overrides()))
     };
-    let result = CreatableTopicResult::default().with_name(plan.name).with_topic_id(id);
+    let result = CreatableTopicResult::default().with_name(plan.name).with_topic_id(id).with_error_message(None);
     if cx.version() < DESCRIBES {
         return Ok(result);
     }

@@ -17,6 +17,7 @@ use crate::config::{
     BROKER_RESOURCE, CLIENT_METRICS_RESOURCE, GROUP_RESOURCE, LOGGER_RESOURCE, TOPIC_RESOURCE, loggers,
 };
 use crate::context::{Answer, RequestContext};
+use crate::limits::MAX_DESCRIBED_CONFIGS;
 use crate::state::BrokerState;
 use crate::topics;
 
@@ -33,12 +34,19 @@ pub(crate) async fn handle(
     request: DescribeConfigsRequest,
 ) -> Answer<DescribeConfigsResponse> {
     let all_known = request.resources.iter().all(|resource| TYPES.contains(&resource.resource_type));
+    let mut room = MAX_DESCRIBED_CONFIGS;
     let results = request.resources.iter().map(|resource| {
-        let described = if all_known {
-            describe(&cx.broker, resource)
-        } else {
+        let described = if !all_known {
             Err((ResponseError::InvalidRequest, MALFORMED.to_owned()))
+        } else if room == 0 {
+            Err((
+                ResponseError::InvalidRequest,
+                format!("One answer holds {MAX_DESCRIBED_CONFIGS} configs at the most."),
+            ))
+        } else {
+            describe(&cx.broker, resource)
         };
+        room = room.saturating_sub(described.as_ref().map_or(0, Vec::len));
         let result = DescribeConfigsResult::default()
             .with_resource_type(resource.resource_type)
             .with_resource_name(resource.resource_name.clone());

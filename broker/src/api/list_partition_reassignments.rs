@@ -10,5 +10,5 @@ pub(crate) async fn handle(
     _cx: &RequestContext,
     _request: ListPartitionReassignmentsRequest,
 ) -> Answer<ListPartitionReassignmentsResponse> {
-    Ok(ListPartitionReassignmentsResponse::default())
+    Ok(ListPartitionReassignmentsResponse::default().with_error_message(None))
 }

@@ -85,13 +85,13 @@ apis! {
     offset_for_leader_epoch OffsetForLeaderEpoch 2..=4: OffsetForLeaderEpochRequest => kafka_protocol::messages::OffsetForLeaderEpochResponse;
     describe_configs DescribeConfigs 1..=4: DescribeConfigsRequest => kafka_protocol::messages::DescribeConfigsResponse;
     alter_configs AlterConfigs 0..=2: AlterConfigsRequest => kafka_protocol::messages::AlterConfigsResponse;
-    delete_groups DeleteGroups 0..=2: DeleteGroupsRequest => kafka_protocol::messages::DeleteGroupsResponse;
-    incremental_alter_configs IncrementalAlterConfigs 0..=1: IncrementalAlterConfigsRequest => kafka_protocol::messages::IncrementalAlterConfigsResponse;
-    offset_delete OffsetDelete 0..=0: OffsetDeleteRequest => kafka_protocol::messages::OffsetDeleteResponse;
     describe_log_dirs DescribeLogDirs 1..=4: DescribeLogDirsRequest => kafka_protocol::messages::DescribeLogDirsResponse;
     create_partitions CreatePartitions 0..=3: CreatePartitionsRequest => kafka_protocol::messages::CreatePartitionsResponse;
+    delete_groups DeleteGroups 0..=2: DeleteGroupsRequest => kafka_protocol::messages::DeleteGroupsResponse;
     elect_leaders ElectLeaders 0..=2: ElectLeadersRequest => kafka_protocol::messages::ElectLeadersResponse;
+    incremental_alter_configs IncrementalAlterConfigs 0..=1: IncrementalAlterConfigsRequest => kafka_protocol::messages::IncrementalAlterConfigsResponse;
     list_partition_reassignments ListPartitionReassignments 0..=0: ListPartitionReassignmentsRequest => kafka_protocol::messages::ListPartitionReassignmentsResponse;
+    offset_delete OffsetDelete 0..=0: OffsetDeleteRequest => kafka_protocol::messages::OffsetDeleteResponse;
     describe_cluster DescribeCluster 0..=2: DescribeClusterRequest => kafka_protocol::messages::DescribeClusterResponse;
     describe_producers DescribeProducers 0..=0: DescribeProducersRequest => kafka_protocol::messages::DescribeProducersResponse;
     list_config_resources ListConfigResources 0..=1: ListConfigResourcesRequest => kafka_protocol::messages::ListConfigResourcesResponse;

@@ -16,6 +16,7 @@ use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse, TopicN
 
 use crate::context::{Answer, RequestContext, code};
 use crate::coordinator::group::{Commit, Committer};
+use crate::topics::Topic;
 
 /// From this version on, a group can be said not to be there.
 const GROUP_ID_NOT_FOUND: i16 = 9;
@@ -74,19 +75,18 @@ fn sort_out(
         answer.topic(&topic.name);
     }
     for partition in &topic.partitions {
-        let exists = known.as_ref().is_some_and(|known| known.partition(partition.partition_index).is_some());
-        if exists {
-            commits.push(commit(&topic.name, partition));
-        } else {
-            let error = Some(ResponseError::UnknownTopicOrPartition);
-            answer.add(&topic.name, partition.partition_index, error);
+        let index = partition.partition_index;
+        match known.as_ref().filter(|known| known.partition(index).is_some()) {
+            Some(known) => commits.push(commit(known, partition)),
+            None => answer.add(&topic.name, index, Some(ResponseError::UnknownTopicOrPartition)),
         }
     }
 }
 
-fn commit(topic: &str, partition: &OffsetCommitRequestPartition) -> Commit {
+fn commit(topic: &Topic, partition: &OffsetCommitRequestPartition) -> Commit {
     Commit {
-        topic: topic.to_owned(),
+        topic: topic.name().to_string(),
+        topic_id: topic.id(),
         partition: partition.partition_index,
         offset: partition.committed_offset,
         leader_epoch: partition.committed_leader_epoch,

@@ -64,7 +64,7 @@ pub(crate) static BROKER: [Definition; 360] = [
     read_only("request.timeout.ms", Int, Some("30000"), ANY),
     read_only("socket.connection.setup.timeout.ms", Long, Some("10000"), ANY),
     read_only("socket.connection.setup.timeout.max.ms", Long, Some("30000"), ANY),
-    cluster_wide("config.providers", List, Some(""), DISTINCT),
+    cluster_wide("config.providers", List, Some(""), ANY),
     read_only("authorizer.class.name", Text, Some(""), ANY),
     read_only("early.start.listeners", List, None, DISTINCT),
     read_only("broker.rack", Text, None, ANY),

@@ -10,7 +10,7 @@ use crate::config::broker_definitions::{BROKER, DYNAMIC_ONLY};
 use crate::config::definition::{Definition, Update};
 use crate::config::describe::{definition_behind, without_listener};
 use crate::config::layers::{Layers, Overrides, broker_definition};
-use crate::config::value::{Value, split_list};
+use crate::config::value::{Kind, Value, split_list};
 
 /// Settings of TLS keys and certificates, which belong to one listener each.
 const SECURITY: [&str; 10] = [
@@ -307,16 +307,25 @@ pub(crate) fn check_change(before: &Layers, after: &Layers) -> Result<(), Config
         )))
     };
     for name in changed {
+        if name == "listener.security.protocol.map" {
+            check_protocols(after)?;
+        }
         let (old, new) = (before.number(name), after.number(name));
         let complaint = match name {
             "num.io.threads"
             | "num.network.threads"
             | "num.replica.fetchers"
             | "background.threads"
-            | "num.recovery.threads.per.data.dir" => threads(name, old, new),
+            | "num.recovery.threads.per.data.dir"
+            | "remote.log.manager.copier.thread.pool.size"
+            | "remote.log.manager.expiration.thread.pool.size"
+            | "remote.log.manager.follower.thread.pool.size"
+            | "remote.log.reader.threads" => threads(name, old, new),
             "log.cleaner.threads" => cleaner_threads(old, new),
-            "max.connections" if new <= 0 => Some(format!("Invalid max.connections {new}")),
-            "metric.reporters" => Some(
+            "max.connections" | "max.connection.creation.rate" if new <= 0 => {
+                Some(format!("Invalid {name} {new}"))
+            }
+            "metric.reporters" if !classes_exist(after, name) => Some(
                 "Validation of dynamic config update of Set(metric.reporters) failed with class class \
                  kafka.server.DynamicMetricsReporters"
                     .to_owned(),
@@ -333,6 +342,32 @@ pub(crate) fn check_change(before: &Layers, after: &Layers) -> Result<(), Config
         }
     }
     Ok(())
+}
+
+fn classes_exist(layers: &Layers, name: &str) -> bool {
+    match layers.value(name) {
+        Some(Value::List(classes)) => classes.iter().all(|class| Kind::Class.parse(class).is_ok()),
+        _ => true,
+    }
+}
+
+/// Every listener needs a protocol in a map that is set.
+fn check_protocols(layers: &Layers) -> Result<(), ConfigError> {
+    let listed = |name: &str| layers.raw(name).map(|(text, _)| split_list(text)).unwrap_or_default();
+    let mapped: Vec<String> = listed("listener.security.protocol.map")
+        .iter()
+        .filter_map(|pair| pair.rsplit_once(':'))
+        .map(|(name, _)| name.trim().to_ascii_uppercase())
+        .collect();
+    let listeners = listed("listeners");
+    let mut names = listeners.iter().filter_map(|listener| listener.split_once("://")).map(|(name, _)| name);
+    match names.find(|name| !mapped.contains(&name.to_ascii_uppercase())) {
+        Some(name) => Err(ConfigError::new(format!(
+            "Error creating broker listeners from '[{}]': No security protocol defined for listener {name}",
+            listeners.join(", ")
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn differs(definition: &Definition, before: &Layers, after: &Layers) -> bool {

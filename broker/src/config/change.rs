@@ -4,12 +4,12 @@
 //! acted upon. Which error goes with which check is Kafka's choice: brokers answer INVALID_REQUEST where topics and
 //! groups answer INVALID_CONFIG.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use kafka_protocol::error::ResponseError;
 
+use crate::config::broker_definitions::BROKER;
 use crate::config::broker_rules;
-use crate::config::describe::definition_behind;
 use crate::config::layers::{Layers, Overrides, topic_definition};
 use crate::config::loggers;
 use crate::config::resource_rules::{self, MetricsComplaint};
@@ -18,9 +18,13 @@ use crate::config::{
     BROKER_RESOURCE, CLIENT_METRICS_RESOURCE, ConfigError, GROUP_RESOURCE, LOGGER_RESOURCE, TOPIC_RESOURCE,
 };
 use crate::error_code;
+use crate::limits::MAX_DYNAMIC_CONFIG_BYTES;
 use crate::metadata::MetadataRecord;
 use crate::state::BrokerState;
 use crate::topics::{self, TopicError};
+
+/// The lists that have no default, not even an empty one: Kafka fails when it looks for what to add to.
+const WITHOUT_DEFAULT: [&str; 2] = ["process.roles", "controller.listener.names"];
 
 const IN_SYNC: &str = "min.insync.replicas";
 
@@ -178,10 +182,20 @@ fn apply(configs: &mut Overrides, change: &Change<'_>, is_broker: bool) -> Resul
             configs.remove(name);
         }
         Operation::Append | Operation::Subtract => {
-            let known = if is_broker { definition_behind(name) } else { topic_definition(name) };
+            let known = if is_broker {
+                BROKER.iter().find(|known| known.name == name)
+            } else {
+                topic_definition(name)
+            };
+            if is_broker && known.is_none() {
+                return Err(Refused::config(format!("Unknown config name: {name}")));
+            }
             let Some(known) = known.filter(|known| known.kind == Kind::List) else {
                 return Err(not_a_list(change, is_broker));
             };
+            if WITHOUT_DEFAULT.contains(&name) && !configs.contains_key(name) {
+                return Err(Refused::unknown());
+            }
             let text = configs.get(name).map(String::as_str).or(known.default).unwrap_or_default();
             let text = change_items(text, value, change.operation);
             configs.insert(name.to_owned(), text);
@@ -268,6 +282,7 @@ fn alter_broker(state: &BrokerState, name: &str, wish: Wish<'_>, validate_only: 
     }
     // By its number, however it was written: the journal knows a broker by one name.
     let resource = if one_broker { state.node_id.to_string() } else { String::new() };
+    check_room(&after)?;
     remember(state, BROKER_RESOURCE, &resource, now, &next)?;
     state.config.replace(after);
     for topic in state.topics.all() {
@@ -287,9 +302,10 @@ fn alter_group(state: &BrokerState, name: &str, wish: Wish<'_>, validate_only: b
     if validate_only || next == now {
         return Ok(());
     }
-    remember(state, GROUP_RESOURCE, name, &now, &next)?;
     let mut after = Layers::clone(&before);
-    put(&mut after.groups, name, next);
+    put(&mut after.groups, name, &next);
+    check_room(&after)?;
+    remember(state, GROUP_RESOURCE, name, &now, &next)?;
     state.config.replace(after);
     Ok(())
 }
@@ -310,20 +326,30 @@ fn alter_client_metrics(
     if validate_only || next == now {
         return Ok(());
     }
-    remember(state, CLIENT_METRICS_RESOURCE, name, &now, &next)?;
     let mut after = Layers::clone(&before);
-    put(&mut after.client_metrics, name, next);
+    put(&mut after.client_metrics, name, &next);
+    check_room(&after)?;
+    remember(state, CLIENT_METRICS_RESOURCE, name, &now, &next)?;
     state.config.replace(after);
     Ok(())
 }
 
 /// A resource without any config of its own is none.
-fn put(resources: &mut std::collections::BTreeMap<String, Overrides>, name: &str, configs: Overrides) {
+fn put(resources: &mut BTreeMap<String, Overrides>, name: &str, configs: &Overrides) {
     if configs.is_empty() {
         resources.remove(name);
     } else {
-        resources.insert(name.to_owned(), configs);
+        resources.insert(name.to_owned(), configs.clone());
     }
+}
+
+fn check_room(after: &Layers) -> Result<(), Refused> {
+    if after.dynamic_bytes() <= MAX_DYNAMIC_CONFIG_BYTES {
+        return Ok(());
+    }
+    let message =
+        format!("This broker holds {MAX_DYNAMIC_CONFIG_BYTES} bytes of dynamic configs at the most.");
+    Err(Refused::new(ResponseError::PolicyViolation, message))
 }
 
 /// Writes what changes from `now` to `next` into the metadata journal.

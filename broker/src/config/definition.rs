@@ -141,8 +141,7 @@ impl Definition {
     /// # Errors
     /// Kafka's sentence about it.
     pub(crate) fn parse(&self, text: &str) -> Result<Value, ConfigError> {
-        let value =
-            self.kind.parse(text).map_err(|why| self.refuse(text.trim_matches(|c| c <= ' '), &why))?;
+        let value = self.kind.parse(text).map_err(|why| self.refuse(self.kind.shown(text), &why))?;
         match (&self.check, value) {
             (Check::Items { of, may_be_empty }, Value::List(items)) => {
                 self.distinct(items, of, *may_be_empty)

@@ -92,6 +92,15 @@ pub(crate) struct Layers {
 }
 
 impl Layers {
+    /// How many bytes the names and values of all dynamic configs have, with the names of what they belong to.
+    pub(crate) fn dynamic_bytes(&self) -> usize {
+        let of =
+            |configs: &Overrides| configs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        let named =
+            self.groups.iter().chain(&self.client_metrics).map(|(name, configs)| name.len() + of(configs));
+        of(&self.cluster) + of(&self.broker) + named.sum::<usize>()
+    }
+
     /// The value of a broker config as it was given, and where from; none if it is unset and has no default.
     pub(crate) fn raw(&self, name: &str) -> Option<(&str, Source)> {
         let set =

@@ -8,6 +8,7 @@ use crate::config::group_definitions::{CLIENT_METRICS, GROUP};
 use crate::config::layers::{Layers, Overrides, group_definition, topic_definition};
 use crate::config::topic_definitions::TOPIC;
 use crate::config::value::Value;
+use crate::limits::MAX_TOPIC_CONFIG_BYTES;
 
 /// How often clients may be asked to push metrics, in milliseconds.
 const METRICS_INTERVAL: std::ops::RangeInclusive<i64> = 100..=3_600_000;

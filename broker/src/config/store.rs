@@ -190,6 +190,8 @@ impl ConfigStore {
             Some(value) => layer.insert(name.to_owned(), value.to_owned()),
             None => layer.remove(name),
         };
+        layers.groups.retain(|_, configs| !configs.is_empty());
+        layers.client_metrics.retain(|_, configs| !configs.is_empty());
         let is_dynamic = resource_type == BROKER_RESOURCE;
         let checked = match value.and_then(|value| definition_behind(name).map(|known| (known, value))) {
             Some((known, value)) if is_dynamic => known.parse(value).map(drop),

@@ -40,12 +40,20 @@ impl Kind {
         }
     }
 
-    /// Reads `text` as a value of this type.
+    /// The part of `given` that a message shows as the value: Kafka trims all but these.
+    pub(crate) fn shown(self, given: &str) -> &str {
+        match self {
+            Kind::Bool | Kind::Class => given,
+            _ => given.trim_matches(|c| c <= ' '),
+        }
+    }
+
+    /// Reads `given` as a value of this type.
     ///
     /// # Errors
     /// The reason alone, as Kafka words it; the caller names the config and the value.
-    pub(crate) fn parse(self, text: &str) -> Result<Value, String> {
-        let text = text.trim_matches(|c| c <= ' ');
+    pub(crate) fn parse(self, given: &str) -> Result<Value, String> {
+        let text = given.trim_matches(|c| c <= ' ');
         match self {
             Kind::Bool if text.eq_ignore_ascii_case("true") => Ok(Value::Bool(true)),
             Kind::Bool if text.eq_ignore_ascii_case("false") => Ok(Value::Bool(false)),
@@ -55,7 +63,8 @@ impl Kind {
             Kind::Long => self.number(text.parse::<i64>()),
             Kind::Double => parse_double(text).map(Value::Double).ok_or_else(|| self.not_a_number()),
             Kind::List => Ok(Value::List(split_list(text))),
-            Kind::Class if !class_exists(text) => Err(format!("Class {text} could not be found.")),
+            // A class is looked for by its name as it was given, spaces and all.
+            Kind::Class if !class_exists(given) => Err(format!("Class {given} could not be found.")),
             Kind::Text | Kind::Class | Kind::Password => Ok(Value::Text(text.to_owned())),
         }
     }

@@ -138,6 +138,7 @@ impl ClassicGroup {
                 self.move_to(GroupState::Empty, now)
             }
             GroupState::CompletingRebalance => self.move_to(GroupState::Stable, now),
+            GroupState::Empty => self.state_since = Some(now),
             _ => {}
         }
     }

@@ -18,7 +18,7 @@ impl ClassicGroup {
             return self.join_remembered(cx, join);
         }
         // As with Kafka a group is remembered from the first attempt to join it, even one that fails.
-        let value = GroupValue { state_timestamp: -1, ..GroupValue::default() };
+        let value = GroupValue { state_timestamp: cx.now, ..GroupValue::default() };
         let record = GroupRecord::Group { group: self.id.clone(), value: Some(value) };
         Step::append(vec![record], Then::Join(Box::new(join)))
     }

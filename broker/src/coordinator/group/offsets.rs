@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use kafka_protocol::error::ResponseError;
+use uuid::Uuid;
 
 use super::bounds::MAX_OFFSETS_PER_GROUP;
 use super::classic::ClassicGroup;
@@ -78,6 +79,8 @@ pub(crate) struct Committer {
 #[derive(Debug, Clone)]
 pub(crate) struct Commit {
     pub(crate) topic: String,
+    /// The topic that has the name now.
+    pub(crate) topic_id: Uuid,
     pub(crate) partition: i32,
     pub(crate) offset: i64,
     pub(crate) leader_epoch: i32,
@@ -136,6 +139,7 @@ impl ClassicGroup {
                 metadata: commit.metadata.clone(),
                 commit_timestamp: cx.now,
                 expire_timestamp,
+                topic_id: commit.topic_id,
             };
             records.push(self.offset_record(&commit.topic, commit.partition, Some(value)));
         }

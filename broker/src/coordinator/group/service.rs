@@ -29,6 +29,8 @@ pub(crate) struct GroupCoordinator {
     pub(super) groups: RwLock<HashMap<Arc<str>, Arc<Cell>>>,
     /// The journals, one for each partition of `__consumer_offsets`, once that topic is there.
     pub(super) store: RwLock<Option<Arc<Store>>>,
+    /// The timer of the next look for expired offsets.
+    pub(super) expiry: Mutex<Option<TimerId>>,
     /// Counts up with every change of a group: a join, a new generation, a commit. Whoever waits for one subscribes.
     pub(crate) changes: watch::Sender<u64>,
 }
@@ -111,6 +113,7 @@ impl GroupCoordinator {
             settings,
             groups: RwLock::default(),
             store: RwLock::default(),
+            expiry: Mutex::default(),
             changes: watch::Sender::new(0),
         })
     }

@@ -134,6 +134,9 @@ impl GroupCoordinator {
     /// The topic of offsets is gone, and with it all that groups knew.
     pub(crate) fn detach(&self) {
         *self.store.write() = None;
+        if let Some(timer) = self.expiry.lock().take() {
+            self.timers.cancel(timer);
+        }
         for cell in self.cells() {
             let mut held = cell.held.lock();
             if !held.gone {
@@ -152,7 +155,7 @@ impl GroupCoordinator {
                 coordinator.schedule_expiry(now);
             }
         };
-        self.timers.schedule(at, Box::new(run));
+        *self.expiry.lock() = Some(self.timers.schedule(at, Box::new(run)));
     }
 
     /// Writes the journal that `group_id` lives in anew, if it has grown much longer than what is true of its groups.

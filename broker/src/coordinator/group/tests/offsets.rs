@@ -20,6 +20,7 @@ fn member(id: &str, generation: i32) -> Committer {
 fn at(topic: &str, partition: i32, offset: i64) -> Commit {
     Commit {
         topic: topic.to_owned(),
+        topic_id: uuid::Uuid::nil(),
         partition,
         offset,
         leader_epoch: 3,

@@ -65,6 +65,7 @@ impl Bench {
         let commit = Commit {
             topic: "t".to_owned(),
             partition: 0,
+            topic_id: uuid::Uuid::nil(),
             offset,
             leader_epoch: -1,
             metadata: "x".repeat(4000),
@@ -276,6 +277,7 @@ fn threads_that_make_use_and_delete_groups_at_once_do_not_get_in_each_others_way
                             let commit = Commit {
                                 topic: "t".to_owned(),
                                 partition: 0,
+                                topic_id: uuid::Uuid::nil(),
                                 offset: round as i64,
                                 leader_epoch: -1,
                                 metadata: String::new(),
