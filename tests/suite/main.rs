@@ -1,1 +1,4 @@
 //! The integration suite of Klamm: one binary, one module a subject.
+
+#[cfg(test)]
+mod conformance;

@@ -1,0 +1,4 @@
+//! The scenarios, by subject.
+
+pub(crate) mod produce;
+pub(crate) mod versions;
