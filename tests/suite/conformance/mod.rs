@@ -112,7 +112,10 @@ macro_rules! scenarios {
 }
 
 scenarios! {
-    versions: advertised, unsupported;
+    fetch: reads, limits, refused, as_replica, waits, after_deletion_of_records;
+    fetch_sessions: life, wrong, errors_within, waiting_in_a_session;
+    offsets: by_time, refused, of_epochs, deletion;
     produce: accepted, odd_but_accepted, refused, targets, without_answers, null_records, topic_rules,
         compression_of_topics;
+    versions: advertised, unsupported;
 }

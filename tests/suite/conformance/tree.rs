@@ -70,7 +70,6 @@ fn write_lines(tree: &Tree, path: &str, normaliser: &mut Normaliser, lines: &mut
             for (name, value) in fields {
                 let below = if path == "." { name.clone() } else { format!("{path}.{name}") };
                 match (name.as_str(), value) {
-                    ("unknown_tagged_fields", Tree::Struct(none)) if none.is_empty() => {}
                     ("records", Tree::Bytes(bytes)) => {
                         let size = if normaliser.recompressed { "some".to_string() } else { bytes.len().to_string() };
                         line.push_str(&format!(" records={size}"));
@@ -197,7 +196,10 @@ impl Parser<'_> {
             };
             assert_eq!(self.peek(), b':', "a colon follows the name {name}");
             self.at += 1;
-            fields.push((name, self.value()));
+            let value = self.value();
+            if name != "unknown_tagged_fields" || value != Tree::Struct(Vec::new()) {
+                fields.push((name, value));
+            }
         }
     }
 
