@@ -13,6 +13,7 @@ mod normalise;
 mod recording;
 mod request;
 mod scenarios;
+mod scope;
 mod session;
 mod target;
 mod tree;
@@ -114,8 +115,10 @@ macro_rules! scenarios {
 scenarios! {
     fetch: reads, limits, refused, as_replica, waits, after_deletion_of_records;
     fetch_sessions: life, wrong, errors_within, waiting_in_a_session;
+    metadata: topics, all, by_id, creation, cluster, topic_partitions;
     offsets: by_time, refused, of_epochs, deletion;
     produce: accepted, odd_but_accepted, refused, targets, without_answers, null_records, topic_rules,
         compression_of_topics;
+    topics: creation, refused, bad_configs, deletion, deletion_by_id, more_partitions;
     versions: advertised, unsupported;
 }

@@ -4,6 +4,10 @@
 use super::tree::Tree;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// Lists whose order in Kafka is that of a hash table (of names or of random ids): API key, list, field to sort by.
+pub(crate) const UNORDERED: [(i16, &str, &str); 4] =
+    [(0, "responses", "name"), (0, "partition_responses", "index"), (18, "api_keys", "api_key"), (18, "supported_features", "name")];
+
 /// Replaces what cannot be the same twice.
 pub(crate) struct Normaliser {
     port: u16,
@@ -38,6 +42,8 @@ impl Normaliser {
             "session_id" if word != "0" => self.number("session", word),
             // Port 0 is asked for.
             "port" if word.parse() == Ok(self.port) => "<port>".to_string(),
+            // The offset in Kafka's metadata log: how much has happened before.
+            "finalized_features_epoch" if word.parse::<i64>().is_ok_and(|n| n > 0) => "<features-epoch>".to_string(),
             // The disk below.
             "total_bytes" | "usable_bytes" if word.parse::<i64>().is_ok_and(|n| n > 0) => "<disk>".to_string(),
             _ if is_clock(word) => "<clock>".to_string(),
@@ -55,7 +61,7 @@ impl Normaliser {
             "value" if LOCAL_CONFIGS.iter().any(|n| owner.field("name") == Some(&Tree::Text(n.to_string()))) => {
                 "<local>".to_string()
             }
-            _ => self.uuids(text),
+            _ => clocks(&self.uuids(text)),
         }
     }
 
@@ -94,6 +100,21 @@ impl Normaliser {
         out.push_str(rest);
         out
     }
+}
+
+/// Texts of errors name the time.
+fn clocks(text: &str) -> String {
+    let mut out = String::new();
+    for piece in text.split_inclusive(|c: char| !c.is_ascii_digit()) {
+        let digits = piece.trim_end_matches(|c: char| !c.is_ascii_digit());
+        if is_clock(digits) {
+            out.push_str("<clock>");
+            out.push_str(&piece[digits.len()..]);
+        } else {
+            out.push_str(piece);
+        }
+    }
+    out
 }
 
 /// Whether a number is a time within an hour of now.

@@ -1,6 +1,7 @@
 //! A session plays a scenario against one broker and keeps what it answered.
 
-use super::normalise::Normaliser;
+use super::normalise::{Normaliser, UNORDERED};
+use super::scope::in_scope;
 use super::recording::Step;
 use super::target::Target;
 use super::tree::Tree;
@@ -154,8 +155,11 @@ impl<'a> Session<'a> {
         match wire::decode::<R::Response>(frame, version) {
             Ok(decoded) => {
                 let mut tree = Tree::of(&decoded.body);
-                for (list, by) in self.sorting.drain(..) {
-                    tree.sort(list, by);
+                let unordered = UNORDERED.iter().filter(|(key, ..)| *key == R::KEY);
+                unordered.for_each(|(_, list, by)| tree.sort(list, by));
+                self.sorting.drain(..).for_each(|(list, by)| tree.sort(list, by));
+                if R::KEY == ApiVersionsRequest::KEY {
+                    tree.retain("api_keys", in_scope);
                 }
                 let mut lines: Vec<_> = decoded.oddities.iter().map(|o| format!("! {o}")).collect();
                 lines.extend(tree.lines(&mut self.normaliser));

@@ -34,20 +34,41 @@ impl Tree {
         }
     }
 
-    /// Sorts each list of structures found under `list` by the field `key`: for answers whose order is that of
-    /// a hash table in Kafka.
+    /// Sorts each list of structures that is called `list` by the field `key` (random ids do not count), then by
+    /// what else there is.
     pub(crate) fn sort(&mut self, list: &str, key: &str) {
         match self {
             Tree::List(items) => items.iter_mut().for_each(|item| item.sort(list, key)),
             Tree::Struct(fields) => {
                 for (name, value) in fields {
-                    if let (true, Tree::List(items)) = (name == list, &mut *value) {
-                        items.sort_by_key(|item| format!("{:?}", item.field(key)));
-                    }
                     value.sort(list, key);
+                    if let (true, Tree::List(items)) = (name == list, value) {
+                        items.sort_by_cached_key(|item| item.order(key));
+                    }
                 }
             }
             _ => {}
+        }
+    }
+
+    fn order(&self, key: &str) -> (Option<i64>, String) {
+        let Tree::Struct(fields) = self else { return (None, format!("{self:?}")) };
+        let number = match self.field(key) {
+            Some(Tree::Word(word)) => word.parse().ok(),
+            _ => None,
+        };
+        let others = fields.iter().filter(|(name, _)| name != key && !name.ends_with("_id"));
+        (number, format!("{:?} {:?}", self.field(key), others.collect::<Vec<_>>()))
+    }
+
+    /// Keeps the items of the list `list` for which `keep` holds.
+    pub(crate) fn retain(&mut self, list: &str, mut keep: impl FnMut(&mut Tree) -> bool) {
+        if let Tree::Struct(fields) = self {
+            for (name, value) in fields {
+                if let (true, Tree::List(items)) = (name == list, value) {
+                    items.retain_mut(&mut keep);
+                }
+            }
         }
     }
 
