@@ -9,6 +9,7 @@
 
 mod batch;
 mod deliberate;
+mod group;
 mod normalise;
 mod recording;
 mod request;
@@ -113,12 +114,18 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    cluster: log_dirs, elections, reassignments;
+    commits: without_members, of_members, fetched, deleted;
     fetch: reads, limits, refused, as_replica, waits, after_deletion_of_records;
     fetch_sessions: life, wrong, errors_within, waiting_in_a_session;
+    group_admin: described, listed, deleted;
+    groups: coordinators, one_member, two_members, protocols, refused, wrong_members, three_members;
     metadata: topics, all, by_id, creation, cluster, topic_partitions;
     offsets: by_time, refused, of_epochs, deletion;
     produce: accepted, odd_but_accepted, refused, targets, without_answers, null_records, topic_rules,
         compression_of_topics;
+    producers: ids, sequences, wrapping, described, deleted_topics;
+    static_members: comes_back, among_others;
     topics: creation, refused, bad_configs, deletion, deletion_by_id, more_partitions;
     versions: advertised, unsupported;
 }

@@ -5,8 +5,21 @@ use super::tree::Tree;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Lists whose order in Kafka is that of a hash table (of names or of random ids): API key, list, field to sort by.
-pub(crate) const UNORDERED: [(i16, &str, &str); 4] =
-    [(0, "responses", "name"), (0, "partition_responses", "index"), (18, "api_keys", "api_key"), (18, "supported_features", "name")];
+pub(crate) const UNORDERED: [(i16, &str, &str); 13] = [
+    (0, "responses", "name"),
+    (0, "partition_responses", "index"),
+    (11, "members", "metadata"),
+    (15, "groups", "group_id"),
+    (15, "members", "member_metadata"),
+    (16, "groups", "group_id"),
+    (18, "api_keys", "api_key"),
+    (18, "supported_features", "name"),
+    (19, "configs", "name"),
+    (32, "configs", "name"),
+    (42, "results", "group_id"),
+    (74, "config_resources", "resource_name"),
+    (47, "topics", "name"),
+];
 
 /// Replaces what cannot be the same twice.
 pub(crate) struct Normaliser {

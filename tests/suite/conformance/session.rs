@@ -8,7 +8,7 @@ use super::tree::Tree;
 use super::wire::{self, Incoming, PATIENCE, Wire};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::ApiVersionsRequest;
-use kafka_protocol::protocol::{HeaderVersion, Message, Request, VersionRange};
+use kafka_protocol::protocol::{Message, Request, VersionRange};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::marker::PhantomData;
@@ -38,7 +38,7 @@ pub(crate) struct Session<'a> {
     current: String,
     steps: Vec<Step>,
     sorting: Vec<(&'static str, &'static str)>,
-    hidden: Vec<&'static str>,
+    no_internal: bool,
 }
 
 impl<'a> Session<'a> {
@@ -50,7 +50,7 @@ impl<'a> Session<'a> {
             current: "main".to_string(),
             steps: Vec::new(),
             sorting: Vec::new(),
-            hidden: Vec::new(),
+            no_internal: false,
         }
     }
 
@@ -70,9 +70,9 @@ impl<'a> Session<'a> {
         self
     }
 
-    /// Lines of the next answer that contain this are not recorded.
-    pub(crate) fn without(&mut self, part: &'static str) -> &mut Self {
-        self.hidden.push(part);
+    /// The next answer's internal topics are left out: whether they are there depends on what was done before.
+    pub(crate) fn without_internal_topics(&mut self) -> &mut Self {
+        self.no_internal = true;
         self
     }
 
@@ -158,6 +158,9 @@ impl<'a> Session<'a> {
                 let unordered = UNORDERED.iter().filter(|(key, ..)| *key == R::KEY);
                 unordered.for_each(|(_, list, by)| tree.sort(list, by));
                 self.sorting.drain(..).for_each(|(list, by)| tree.sort(list, by));
+                if self.no_internal {
+                    tree.retain("topics", |topic| topic.field("is_internal") != Some(&Tree::Word("true".to_string())));
+                }
                 if R::KEY == ApiVersionsRequest::KEY {
                     tree.retain("api_keys", in_scope);
                 }
@@ -273,11 +276,9 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn push(&mut self, name: String, request: String, mut lines: Vec<String>) {
+    fn push(&mut self, name: String, request: String, lines: Vec<String>) {
         self.sorting.clear();
-        for part in self.hidden.drain(..) {
-            lines.retain(|line| !line.contains(part));
-        }
+        self.no_internal = false;
         if self.target.verbose {
             println!("--- {name}\n    {request}\n    {}", lines.join("\n    "));
         }
@@ -308,9 +309,6 @@ impl<'a> Session<'a> {
         self.target.settle();
     }
 
-    pub(crate) fn is_kafka(&self) -> bool {
-        self.target.shared
-    }
 }
 
 /// Sends a request and waits for its answer.

@@ -1,6 +1,6 @@
 //! Metadata, DescribeCluster, DescribeTopicPartitions.
 
-use crate::conformance::request::{Topic, create, metadata, metadata_topic, text, topic_name};
+use crate::conformance::request::{Topic, create, metadata, metadata_topic, topic_name};
 use crate::conformance::session::{Session, versions};
 use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
 use kafka_protocol::messages::*;
@@ -11,10 +11,16 @@ pub(crate) fn topics(s: &mut Session<'_>) {
     s.each("one", |v| metadata(v, Some(&["metadata-a"])));
     s.each("two", |v| metadata(v, Some(&["metadata-b", "metadata-a"])));
     s.each("one twice", |v| metadata(v, Some(&["metadata-a", "metadata-a"])));
-    s.each("unknown", |v| metadata(v.max(4), Some(&["metadata-unknown", "metadata-a"])).with_allow_auto_topic_creation(v < 4));
-    s.each("an empty list", |v| metadata(v, Some(&[])));
+    for v in 4..=*versions::<MetadataRequest>().end() {
+        s.call("unknown", v, metadata(v, Some(&["metadata-unknown", "metadata-a"])));
+    }
+    for v in 1..=*versions::<MetadataRequest>().end() {
+        s.call("an empty list", v, metadata(v, Some(&[])));
+    }
     s.each("illegal names", |v| metadata(v, Some(&["", ".", "..", "a b", "a/b", &"x".repeat(250)])));
-    s.each("an internal topic, unknown", |v| metadata(v, Some(&["__share_group_state"])));
+    for v in 4..=*versions::<MetadataRequest>().end() {
+        s.call("an internal topic, unknown", v, metadata(v, Some(&["__share_group_state"])));
+    }
     for v in 8..=10 {
         let request = metadata(v, Some(&["metadata-a"])).with_include_cluster_authorized_operations(true);
         s.call("operations on the cluster", v, request);
@@ -29,15 +35,11 @@ pub(crate) fn all(s: &mut Session<'_>) {
     create(s, "metadata-all-a", 1, &[]);
     create(s, "metadata-all-b", 2, &[]);
     for v in 1..=*versions::<MetadataRequest>().end() {
-        s.without("__consumer_offsets").sorted("topics", "name");
-        s.call("all topics", v, without_internal(v));
+        s.without_internal_topics().sorted("topics", "name");
+        s.call("all topics", v, metadata(v, None));
     }
-    s.call("all topics", 0, metadata(0, Some(&[])));
-}
-
-/// All topics.
-fn without_internal(version: i16) -> MetadataRequest {
-    metadata(version, None)
+    // Version 0 does not say which are internal; at that version an empty list means all.
+    s.call("an empty list", 1, metadata(0, Some(&[])));
 }
 
 pub(crate) fn by_id(s: &mut Session<'_>) {
@@ -103,7 +105,7 @@ pub(crate) fn topic_partitions(s: &mut Session<'_>) {
     s.call("another order", 0, request(&["parts-c", "parts-a"], 2000));
     s.call("twice", 0, request(&["parts-b", "parts-b"], 2000));
     s.call("unknown ones", 0, request(&["parts-unknown", "parts-b", "", "a b"], 2000));
-    s.sorted("topics", "name").without("__consumer_offsets").call("an empty list", 0, request(&[], 2000));
+    s.without_internal_topics().sorted("topics", "name").call("an empty list", 0, request(&[], 2000));
     for (name, partition) in [
         ("parts-a", 0),
         ("parts-a", 1),
@@ -121,5 +123,4 @@ pub(crate) fn topic_partitions(s: &mut Session<'_>) {
         let few = request(&["parts-a", "parts-c"], 2).with_cursor(cursor(name, partition));
         s.call(format!("two from {name:?} {partition}"), 0, few);
     }
-    let _ = text("");
 }
