@@ -1,3 +1,37 @@
-//! The `klamm` command.
+//! The `klamm` command: one file per subcommand in `cli/`.
 
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod cli;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// An Apache Kafka-compatible broker in one small process.
+#[derive(Debug, Parser)]
+#[command(name = "klamm", version, about, arg_required_else_help = true)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Start a broker and serve until Ctrl-C or SIGTERM.
+    Serve(cli::serve::Serve),
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let done = match args.command {
+        Command::Serve(serve) => serve.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("klamm: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,4 +1,11 @@
 //! The integration suite of Klamm: one binary, one module a subject.
 
+mod configs;
 #[cfg(test)]
 mod conformance;
+mod crash;
+mod fuzz;
+mod harness;
+mod serve;
+mod tidy;
+mod wire;

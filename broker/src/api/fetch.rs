@@ -1,0 +1,123 @@
+//! Fetch, versions 4 to 18: records from an offset on, at once or when there are enough.
+//!
+//! Topics go by name up to version 12 and by id from 13 (KIP-516); sessions come with version 7 (KIP-227); a diverging
+//! epoch is told from version 12 (KIP-595). Max wait is real time, whatever clock the broker follows: it is the
+//! client's patience, not the broker's state. The answer never names a preferred replica, since there is one node.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::FetchRequest;
+use kafka_protocol::messages::fetch_request::FetchPartition;
+
+use crate::context::{Answer, RequestContext};
+use crate::fetch::{FetchAnswer, FetchedPartition, FetchedTopic, PartitionKey, Plan, Reader, SessionRequest, Target};
+
+/// From this version on topics are given by their ids.
+const TOPIC_IDS: i16 = 13;
+
+/// The highest isolation level that there is: 0 reads everything, 1 what is committed.
+const READ_COMMITTED: i8 = 1;
+
+pub(crate) async fn handle(cx: &RequestContext, request: FetchRequest) -> Answer<FetchAnswer> {
+    let broker = &cx.broker;
+    let uses_topic_ids = cx.version() >= TOPIC_IDS;
+    let named = named_partitions(&request);
+    if !(0..=READ_COMMITTED).contains(&request.isolation_level) {
+        return Ok(all_failed(cx, named, ResponseError::UnknownServerError));
+    }
+    let now_ms = broker.clock.now_ms();
+    let planned = broker.sessions.plan(
+        SessionRequest {
+            id: request.session_id,
+            epoch: request.session_epoch,
+            uses_topic_ids,
+            named,
+            forgotten: forgotten_partitions(&request),
+        },
+        now_ms,
+    );
+    let plan = match planned {
+        Ok(plan) => plan,
+        Err(error) => return Ok(FetchAnswer { error_code: error.code(), ..FetchAnswer::default() }),
+    };
+    let read = |targets| {
+        let mut reader = Reader::new(broker, targets, uses_topic_ids);
+        let settings = broker.config.settings();
+        let most = usize::try_from(settings.fetch_max_bytes).unwrap_or(0);
+        reader.max_bytes = usize::try_from(request.max_bytes).unwrap_or(0).min(most);
+        reader.min_bytes = usize::try_from(request.min_bytes).unwrap_or(0).min(most);
+        reader.read_committed = request.isolation_level == READ_COMMITTED;
+        reader.read(Duration::from_millis(request.max_wait_ms.max(0).unsigned_abs().into()))
+    };
+    let (session_id, partitions) = match plan {
+        Plan::Sessionless(targets) => (0, read(targets).await.partitions),
+        Plan::Full { named, uses_topic_ids } => {
+            let partitions = read(named.clone()).await.partitions;
+            let slots = broker.config.settings().max_incremental_fetch_session_cache_slots;
+            let slots = usize::try_from(slots).unwrap_or(0);
+            let draw = || broker.random.positive_i32();
+            let id = broker.sessions.create(named, &partitions, uses_topic_ids, slots, now_ms, draw);
+            (id, partitions)
+        }
+        Plan::Incremental { session, targets } => {
+            let mut partitions = read(targets).await.partitions;
+            let mut session = session.lock();
+            partitions.retain(|(key, partition)| session.is_news(key, partition));
+            (session.id(), partitions)
+        }
+    };
+    Ok(FetchAnswer { error_code: 0, session_id, topics: by_topic(partitions) })
+}
+
+fn named_partitions(request: &FetchRequest) -> Vec<(PartitionKey, Target)> {
+    let mut named = Vec::new();
+    for topic in &request.topics {
+        let name: Arc<str> = Arc::from(topic.topic.as_str());
+        let one = |p: &FetchPartition| ((Arc::clone(&name), topic.topic_id, p.partition), target(p));
+        named.extend(topic.partitions.iter().map(one));
+    }
+    named
+}
+
+fn target(partition: &FetchPartition) -> Target {
+    Target {
+        current_leader_epoch: partition.current_leader_epoch,
+        fetch_offset: partition.fetch_offset,
+        last_fetched_epoch: partition.last_fetched_epoch,
+        max_bytes: partition.partition_max_bytes,
+    }
+}
+
+fn forgotten_partitions(request: &FetchRequest) -> Vec<PartitionKey> {
+    let mut forgotten = Vec::new();
+    for topic in &request.forgotten_topics_data {
+        let name: Arc<str> = Arc::from(topic.topic.as_str());
+        forgotten.extend(topic.partitions.iter().map(|index| (Arc::clone(&name), topic.topic_id, *index)));
+    }
+    forgotten
+}
+
+/// An error of the whole request: for each partition before the answer had a place for it, above them from then on,
+/// and there alone once partitions go by topic ids.
+fn all_failed(cx: &RequestContext, named: Vec<(PartitionKey, Target)>, error: ResponseError) -> FetchAnswer {
+    let failed = |(key, _): (PartitionKey, Target)| {
+        let partition = FetchedPartition::failed(key.2, error.code());
+        (key, partition)
+    };
+    let topics = if cx.version() < TOPIC_IDS { by_topic(named.into_iter().map(failed).collect()) } else { Vec::new() };
+    FetchAnswer { error_code: error.code(), session_id: 0, topics }
+}
+
+/// Puts neighbours of one topic together.
+fn by_topic(partitions: Vec<(PartitionKey, FetchedPartition)>) -> Vec<FetchedTopic> {
+    let mut topics: Vec<FetchedTopic> = Vec::new();
+    for ((name, id, _), partition) in partitions {
+        match topics.last_mut() {
+            Some(last) if last.id == id && last.name == name => last.partitions.push(partition),
+            _ => topics.push(FetchedTopic { name, id, partitions: vec![partition] }),
+        }
+    }
+    topics
+}

@@ -1,0 +1,59 @@
+//! What a handler knows of the request it answers, and the ways in which it can end.
+
+use std::sync::Arc;
+
+use kafka_protocol::error::ResponseError;
+
+use crate::state::BrokerState;
+
+/// The connection that a request came on.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    /// The client's host as Kafka prints it, with a leading slash: `/127.0.0.1`.
+    pub(crate) host: Arc<str>,
+    /// Which of the broker's listeners it connected to: answers name the advertised address of the same one.
+    pub(crate) listener: usize,
+}
+
+/// One request on its way: who sent it, in which version, and the broker that answers.
+#[derive(Clone)]
+pub(crate) struct RequestContext {
+    pub(crate) broker: Arc<BrokerState>,
+    pub(crate) peer: Peer,
+    pub(crate) version: i16,
+    pub(crate) client_id: Option<Arc<str>>,
+}
+
+impl RequestContext {
+    /// The version in which the request was sent; its answer has the same.
+    pub(crate) fn version(&self) -> i16 {
+        self.version
+    }
+
+    /// The client's name for itself; empty if it gave none.
+    pub(crate) fn client_id(&self) -> &str {
+        self.client_id.as_deref().unwrap_or_default()
+    }
+
+    /// The client's host as Kafka prints it in group descriptions: `/127.0.0.1`.
+    pub(crate) fn client_host(&self) -> &str {
+        &self.peer.host
+    }
+}
+
+/// An answer, or why there is none.
+pub(crate) type Answer<T> = Result<T, Refusal>;
+
+/// Why a request gets no answer.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The connection is closed, for the reason given.
+    Close(String),
+    /// Nothing is sent, and the connection goes on.
+    NoAnswer,
+}
+
+/// The code of `error`, or 0 where there is none.
+pub(crate) fn code(error: Option<ResponseError>) -> i16 {
+    error.map_or(0, |error| error.code())
+}

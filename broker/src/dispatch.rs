@@ -1,0 +1,124 @@
+//! From a frame to the answer to it: header, version, guard, handler, encoding.
+//!
+//! Every request of every transport comes through [`dispatch`]; faults and a journal of requests hook in here.
+
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use kafka_protocol::messages::ApiKey;
+use kafka_protocol::protocol::{Encodable, HeaderVersion};
+
+use crate::api;
+use crate::context::{Answer, Peer, Refusal, RequestContext};
+use crate::frame::ResponseFrame;
+use crate::guard;
+use crate::state::BrokerState;
+
+/// What becomes of a frame.
+pub(crate) enum Outcome {
+    /// This is sent back.
+    Respond(ResponseFrame),
+    /// Nothing is sent back, and the connection goes on.
+    Nothing,
+    /// The connection is closed, for this reason.
+    Close(String),
+}
+
+/// Answers one request.
+pub(crate) async fn dispatch(broker: &Arc<BrokerState>, peer: &Peer, frame: Bytes) -> Outcome {
+    let header = match guard::check_header(&frame) {
+        Ok(header) => header,
+        Err(error) => return Outcome::Close(format!("its request header is malformed: {error}")),
+    };
+    drop(frame);
+    let cx = RequestContext {
+        broker: Arc::clone(broker),
+        peer: peer.clone(),
+        version: header.api_version,
+        client_id: header.client_id.as_deref().map(Arc::from),
+    };
+    let answered = match api::find(header.api_key) {
+        Some(api) if api.serves(header.api_version) => api::call(api.key, &cx, header.body).await,
+        Some(api) if api.key == ApiKey::ApiVersions => api::api_versions::unsupported_version().into_body(0),
+        Some(api) => Err(Refusal::Close(format!(
+            "it asked for {:?} in version {}; versions {} to {} are served",
+            api.key, header.api_version, api.versions.min, api.versions.max
+        ))),
+        None => Err(Refusal::Close(format!("it asked for the unknown API {}", header.api_key))),
+    };
+    match answered {
+        Ok(body) => Outcome::Respond(body.into_frame(header.correlation_id)),
+        Err(Refusal::NoAnswer) => Outcome::Nothing,
+        Err(Refusal::Close(reason)) => Outcome::Close(reason),
+    }
+}
+
+/// An encoded answer: bytes that were written for it, and between them slices of record data that are not copied.
+pub(crate) struct Body {
+    flexible_header: bool,
+    /// What comes before the first slice, with room in front for length and response header.
+    first: BytesMut,
+    /// The first slice, and all that comes behind it, up to `rest`.
+    middle: Vec<Bytes>,
+    rest: BytesMut,
+}
+
+/// Room for the length, the correlation id and the empty tagged fields of a flexible header.
+const HEADER_ROOM: usize = 9;
+
+impl Body {
+    /// An empty answer; `header_version` is the response header's.
+    pub(crate) fn new(header_version: i16, capacity: usize) -> Self {
+        let mut first = BytesMut::with_capacity(HEADER_ROOM + capacity);
+        first.put_bytes(0, HEADER_ROOM);
+        Body { flexible_header: header_version > 0, first, middle: Vec::new(), rest: BytesMut::new() }
+    }
+
+    /// Where what comes next is written to.
+    pub(crate) fn out(&mut self) -> &mut BytesMut {
+        if self.middle.is_empty() { &mut self.first } else { &mut self.rest }
+    }
+
+    /// Puts `slice` behind what has been written, without copying it.
+    pub(crate) fn put_slice(&mut self, slice: Bytes) {
+        if !self.rest.is_empty() {
+            self.middle.push(self.rest.split().freeze());
+        }
+        self.middle.push(slice);
+    }
+
+    /// The whole frame, for the request of this id.
+    pub(crate) fn into_frame(mut self, correlation_id: i32) -> ResponseFrame {
+        // A header that is not flexible has no tagged fields: its room stays one byte empty, at the front.
+        let mut first = self.first.split_off(if self.flexible_header { 0 } else { 1 });
+        let length = first.len() - 4 + self.middle.iter().map(Bytes::len).sum::<usize>() + self.rest.len();
+        if let Some(room) = first.first_chunk_mut::<8>() {
+            let [l0, l1, l2, l3] = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+            let [c0, c1, c2, c3] = correlation_id.to_be_bytes();
+            *room = [l0, l1, l2, l3, c0, c1, c2, c3];
+        }
+        let mut parts = Vec::with_capacity(2 + self.middle.len());
+        parts.push(first.freeze());
+        parts.append(&mut self.middle);
+        if !self.rest.is_empty() {
+            parts.push(self.rest.freeze());
+        }
+        ResponseFrame::new(parts)
+    }
+}
+
+/// What a handler answers with: it knows how to write itself.
+pub(crate) trait Reply {
+    /// The answer as it goes out in `version`.
+    fn into_body(self, version: i16) -> Answer<Body>;
+}
+
+impl<R: Encodable + HeaderVersion> Reply for R {
+    fn into_body(self, version: i16) -> Answer<Body> {
+        let unwritable =
+            |error| Refusal::Close(format!("the answer in version {version} cannot be written: {error}"));
+        let mut body = Body::new(R::header_version(version), self.compute_size(version).map_err(unwritable)?);
+        self.encode(body.out(), version).map_err(unwritable)?;
+        Ok(body)
+    }
+}

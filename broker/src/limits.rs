@@ -1,0 +1,79 @@
+//! The bounds that keep a broker from taking its host process down, each with its reason.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Memory that all requests together may hold while they are read, where `queued.max.request.bytes` sets none:
+/// room for two of the longest frames that `socket.request.max.bytes` allows by default, and some.
+pub(crate) const DEFAULT_REQUEST_MEMORY_BYTES: usize = 256 * 1024 * 1024;
+
+/// Connections that are served at once, where `max.connections` sets no less: below the system's usual hard limit of
+/// open files, so that logs can still be opened.
+pub(crate) const MAX_CONNECTIONS: usize = 16_384;
+
+/// Topics that a broker holds; creating one more is refused with POLICY_VIOLATION.
+pub(crate) const MAX_TOPICS: usize = 100_000;
+
+/// Partitions that a broker holds, all topics together; creating one more is refused with POLICY_VIOLATION. At under
+/// 2 KB for an empty one they fit into half a gigabyte.
+pub(crate) const MAX_PARTITIONS: usize = 200_000;
+
+/// A request that finds no memory free waits for as long before its connection is closed.
+const MEMORY_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A connection holds as much without asking, so that small requests always get through.
+const FREE_BYTES: usize = 128 * 1024;
+
+/// Memory is counted in units of this many bytes.
+const UNIT_BYTES: usize = 4096;
+
+/// The memory that requests may hold, shared by all connections of a broker.
+#[derive(Clone)]
+pub(crate) struct RequestMemoryPool {
+    units: Arc<Semaphore>,
+}
+
+impl RequestMemoryPool {
+    pub(crate) fn new(bytes: usize) -> Self {
+        RequestMemoryPool { units: Arc::new(Semaphore::new(bytes.div_ceil(UNIT_BYTES))) }
+    }
+
+    /// An account for one connection, which holds nothing yet.
+    pub(crate) fn account(&self) -> RequestMemory {
+        RequestMemory { pool: self.clone(), held: None }
+    }
+}
+
+/// What one connection holds of the pool; given back when dropped.
+pub(crate) struct RequestMemory {
+    pool: RequestMemoryPool,
+    held: Option<OwnedSemaphorePermit>,
+}
+
+impl RequestMemory {
+    /// Makes sure that `bytes` in all are held. False: none came free in time.
+    pub(crate) async fn hold(&mut self, bytes: usize) -> bool {
+        let wanted = bytes.saturating_sub(FREE_BYTES).div_ceil(UNIT_BYTES);
+        let held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let Some(more) = wanted.checked_sub(held).and_then(|more| u32::try_from(more).ok()) else {
+            return true;
+        };
+        if more == 0 {
+            return true;
+        }
+        let asked = Arc::clone(&self.pool.units).acquire_many_owned(more);
+        let Ok(Ok(permit)) = tokio::time::timeout(MEMORY_PATIENCE, asked).await else { return false };
+        match &mut self.held {
+            Some(held) => held.merge(permit),
+            None => self.held = Some(permit),
+        }
+        true
+    }
+
+    /// Gives everything back.
+    pub(crate) fn release(&mut self) {
+        self.held = None;
+    }
+}

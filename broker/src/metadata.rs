@@ -1,0 +1,165 @@
+//! What a broker remembers of itself: topics, dynamic configs and the producer ids given out, as records of a log.
+//!
+//! The log is an ordinary partition, `__klamm_metadata-0`, whose records have a key that names what they speak of and
+//! a value in JSON. It is read from the start when the broker starts. A broker in memory remembers nothing, so it
+//! keeps none.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use klamm_storage::batch::{self, BuildOptions, RecordToWrite};
+use klamm_storage::{AppendContext, AppendError, Home, Log, LogManager, LogOptions, Origin, ReadUpTo};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::server::StartError;
+
+/// The topic that holds the journal. Clients are not shown it.
+pub(crate) const METADATA_TOPIC: &str = "__klamm_metadata";
+
+/// The id of the journal's topic: the same in every data folder.
+const METADATA_TOPIC_ID: Uuid = Uuid::from_u128(0x6b6c_616d_6d00_4000_8000_6d65_7461_0001);
+
+/// The journal is written anew once it has as many records more than there is to remember.
+const MOST_DEAD_RECORDS: usize = 10_000;
+
+/// How much of the journal is read at once when the broker starts.
+const READ_BYTES: usize = 1024 * 1024;
+
+/// One thing to remember. A later record of the same key replaces an earlier one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum MetadataRecord {
+    /// A topic exists, with as many partitions.
+    Topic { name: String, id: Uuid, partitions: i32 },
+    /// A topic exists no more, nor do its configs.
+    RemoveTopic { name: String },
+    /// A dynamic config is set, or deleted where it has no value. Kafka's number of the resource's type.
+    Config { resource_type: i8, resource_name: String, name: String, value: Option<String> },
+    /// Producer ids below this one may have been given out.
+    ProducerIds { next: i64 },
+}
+
+impl MetadataRecord {
+    fn key(&self) -> String {
+        match self {
+            Self::Topic { name, .. } | Self::RemoveTopic { name } => format!("topic/{name}"),
+            Self::Config { resource_type, resource_name, name, .. } => {
+                format!("config/{resource_type}/{resource_name}/{name}")
+            }
+            Self::ProducerIds { .. } => "producer-ids".to_owned(),
+        }
+    }
+
+    /// Whether it says that its key is forgotten.
+    fn is_removal(&self) -> bool {
+        matches!(self, Self::RemoveTopic { .. } | Self::Config { value: None, .. })
+    }
+}
+
+/// Everything remembered, by key. What belongs to a topic goes with it.
+#[derive(Default)]
+struct Image(BTreeMap<String, MetadataRecord>);
+
+impl Image {
+    fn apply(&mut self, record: MetadataRecord) {
+        if let MetadataRecord::RemoveTopic { name } = &record {
+            let configs = format!("config/2/{name}/");
+            self.0.retain(|key, _| !key.starts_with(&configs));
+        }
+        if record.is_removal() {
+            self.0.remove(&record.key());
+        } else {
+            self.0.insert(record.key(), record);
+        }
+    }
+}
+
+/// The journal of a broker with a data folder; for one in memory it does nothing.
+pub(crate) struct MetadataJournal {
+    kept: Option<Mutex<Kept>>,
+}
+
+struct Kept {
+    log: Arc<Log>,
+    image: Image,
+}
+
+impl MetadataJournal {
+    /// Opens the journal and gives what it remembers: topics first, then their configs.
+    pub(crate) fn open(logs: &LogManager, now_ms: i64) -> Result<(Self, Vec<MetadataRecord>), StartError> {
+        if matches!(logs.home(), Home::Memory) {
+            return Ok((MetadataJournal { kept: None }, Vec::new()));
+        }
+        let options = Arc::new(LogOptions { retention_ms: -1, retention_bytes: -1, ..LogOptions::default() });
+        let log = logs.open_log(METADATA_TOPIC, 0, METADATA_TOPIC_ID, options, now_ms)?;
+        let mut image = Image::default();
+        for record in read_all(&log)? {
+            image.apply(record);
+        }
+        let mut remembered: Vec<_> = image.0.values().cloned().collect();
+        remembered.sort_by_key(|record| !matches!(record, MetadataRecord::Topic { .. }));
+        Ok((MetadataJournal { kept: Some(Mutex::new(Kept { log, image })) }, remembered))
+    }
+
+    /// Remembers `records`, all or none of them.
+    ///
+    /// # Errors
+    /// If the log cannot take them: then nothing of them may be acted upon.
+    pub(crate) fn append(&self, records: Vec<MetadataRecord>, now_ms: i64) -> Result<(), AppendError> {
+        let Some(kept) = &self.kept else { return Ok(()) };
+        let mut kept = kept.lock();
+        append_to(&kept.log, &records, now_ms)?;
+        records.into_iter().for_each(|record| kept.image.apply(record));
+        kept.shorten(now_ms)
+    }
+}
+
+impl Kept {
+    /// Writes all that is remembered behind the log's end and forgets what was before it. A crash in between leaves
+    /// both, which reads the same.
+    fn shorten(&self, now_ms: i64) -> Result<(), AppendError> {
+        let records = usize::try_from(self.log.log_end_offset() - self.log.log_start_offset()).unwrap_or(0);
+        if records < 2 * self.image.0.len() + MOST_DEAD_RECORDS {
+            return Ok(());
+        }
+        let old_end = self.log.log_end_offset();
+        for records in self.image.0.values().cloned().collect::<Vec<_>>().chunks(1000) {
+            append_to(&self.log, records, now_ms)?;
+        }
+        if let Err(error) = self.log.delete_records(old_end) {
+            tracing::warn!("the metadata journal keeps records that it no longer needs: {error}");
+        }
+        Ok(())
+    }
+}
+
+fn append_to(log: &Log, records: &[MetadataRecord], now_ms: i64) -> Result<(), AppendError> {
+    let records = records.iter().map(|record| RecordToWrite {
+        key: Some(Bytes::from(record.key())),
+        value: serde_json::to_vec(record).ok().map(Bytes::from),
+        headers: Vec::new(),
+        timestamp: now_ms,
+    });
+    let batch = batch::build(records, &BuildOptions::default());
+    log.append(&batch, &AppendContext { now_ms, leader_epoch: 0, origin: Origin::Coordinator }).map(drop)
+}
+
+fn read_all(log: &Log) -> Result<Vec<MetadataRecord>, StartError> {
+    let unreadable = |why: String| StartError::Metadata { offset: log.log_start_offset(), why };
+    let (mut offset, mut records) = (log.log_start_offset(), Vec::new());
+    while offset < log.log_end_offset() {
+        let read =
+            log.read(offset, READ_BYTES, true, ReadUpTo::LogEnd).map_err(|e| unreadable(e.to_string()))?;
+        for batch in batch::batches(&read.records) {
+            for record in batch::records(&batch).map_err(|e| unreadable(e.to_string()))? {
+                let value = record.value.unwrap_or_default();
+                records.push(serde_json::from_slice(&value).map_err(|e| unreadable(e.to_string()))?);
+                offset = record.offset + 1;
+            }
+        }
+    }
+    Ok(records)
+}

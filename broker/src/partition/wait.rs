@@ -1,0 +1,53 @@
+//! Who waits for records of a partition, and how they are woken: by the append that brings them, never by a timer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+/// One fetch that waits, entered with every partition that it reads.
+#[derive(Debug, Default)]
+pub(crate) struct Waiter {
+    woken: Notify,
+}
+
+impl Waiter {
+    /// Returns once one of the partitions has woken it since the last call.
+    pub(crate) async fn woken(&self) {
+        self.woken.notified().await;
+    }
+}
+
+/// The waiters of one partition. Without any, an append pays for one atomic read.
+#[derive(Debug, Default)]
+pub(crate) struct Waiters {
+    any: AtomicBool,
+    waiting: Mutex<Vec<Arc<Waiter>>>,
+}
+
+impl Waiters {
+    pub(crate) fn add(&self, waiter: &Arc<Waiter>) {
+        let mut waiting = self.waiting.lock();
+        waiting.push(Arc::clone(waiter));
+        // Sequentially consistent, as is the read in `wake`: a waiter that reads the log after this, and an append
+        // that reads this after its publication, cannot both miss the other.
+        self.any.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn remove(&self, waiter: &Arc<Waiter>) {
+        let mut waiting = self.waiting.lock();
+        waiting.retain(|other| !Arc::ptr_eq(other, waiter));
+        if waiting.is_empty() {
+            *waiting = Vec::new();
+            self.any.store(false, Ordering::SeqCst);
+        }
+    }
+
+    pub(crate) fn wake(&self) {
+        std::sync::atomic::fence(Ordering::SeqCst);
+        if self.any.load(Ordering::SeqCst) {
+            self.waiting.lock().iter().for_each(|waiter| waiter.woken.notify_one());
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! The topics of a broker: which there are, and how they come, grow and go.
+//!
+//! Readers look up a topic under a short read lock. Changes are made one at a time: remembered in the metadata
+//! journal first, then applied.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use klamm_storage::{AppendError, LogManager, LogOptions, OpenError, StorageError};
+use parking_lot::{Mutex, RwLock};
+use uuid::Uuid;
+
+use crate::limits::{MAX_PARTITIONS, MAX_TOPICS};
+use crate::metadata::{MetadataJournal, MetadataRecord};
+use crate::partition::Partition;
+
+/// Where committed offsets and groups are kept.
+pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
+
+/// Where the states of transactions are kept.
+pub(crate) const TRANSACTION_TOPIC: &str = "__transaction_state";
+
+/// The longest name of a topic: with `-` and a partition it still makes a folder's name.
+const LONGEST_NAME: usize = 249;
+
+/// The config resource type of a topic in the metadata journal: Kafka's number.
+const TOPIC_RESOURCE: i8 = 2;
+
+/// A topic, as long as it exists. One that is deleted and created again is another.
+pub(crate) struct Topic {
+    name: Arc<str>,
+    id: Uuid,
+    partitions: RwLock<Vec<Arc<Partition>>>,
+    overrides: RwLock<Arc<BTreeMap<String, String>>>,
+}
+
+impl Topic {
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    pub(crate) fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// Whether the broker itself keeps state in it; clients may not write to it.
+    pub(crate) fn is_internal(&self) -> bool {
+        is_internal(&self.name)
+    }
+
+    pub(crate) fn partition(&self, index: i32) -> Option<Arc<Partition>> {
+        let index = usize::try_from(index).ok()?;
+        self.partitions.read().get(index).cloned()
+    }
+
+    pub(crate) fn partitions(&self) -> Vec<Arc<Partition>> {
+        self.partitions.read().clone()
+    }
+
+    pub(crate) fn partition_count(&self) -> i32 {
+        i32::try_from(self.partitions.read().len()).unwrap_or(i32::MAX)
+    }
+
+    /// The configs that were set for this topic alone.
+    pub(crate) fn overrides(&self) -> Arc<BTreeMap<String, String>> {
+        Arc::clone(&self.overrides.read())
+    }
+}
+
+/// Whether a topic of this name is one of the broker's own.
+pub(crate) fn is_internal(name: &str) -> bool {
+    matches!(name, OFFSETS_TOPIC | TRANSACTION_TOPIC)
+}
+
+/// Why a topic cannot be created, changed or deleted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TopicError {
+    #[error("Topic '{0}' already exists.")]
+    Exists(String),
+    #[error("{0}")]
+    InvalidName(String),
+    #[error("This server does not host this topic-partition.")]
+    Unknown,
+    #[error("{0}")]
+    TooMany(String),
+    #[error("the topic's log cannot be opened: {0}")]
+    Open(#[from] OpenError),
+    #[error("the topic's log cannot be deleted: {0}")]
+    Delete(#[from] StorageError),
+    #[error("the change cannot be remembered: {0}")]
+    Journal(#[from] AppendError),
+}
+
+/// How a topic is to be.
+pub(crate) struct NewTopic {
+    pub(crate) name: String,
+    pub(crate) id: Uuid,
+    pub(crate) partitions: i32,
+    pub(crate) overrides: BTreeMap<String, String>,
+    pub(crate) options: Arc<LogOptions>,
+}
+
+/// All topics of a broker.
+pub(crate) struct Topics {
+    logs: LogManager,
+    journal: Arc<MetadataJournal>,
+    registry: RwLock<Registry>,
+    /// Held for the length of a change, so that changes are remembered in the order in which they are made.
+    changing: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Registry {
+    by_name: BTreeMap<Arc<str>, Arc<Topic>>,
+    by_id: HashMap<Uuid, Arc<Topic>>,
+    /// Names with dots read as underscores: two topics may not differ by that alone.
+    by_metric_name: HashMap<String, Arc<str>>,
+    partitions: usize,
+}
+
+impl Topics {
+    pub(crate) fn new(logs: LogManager, journal: Arc<MetadataJournal>) -> Self {
+        Topics { logs, journal, registry: RwLock::default(), changing: Mutex::new(()) }
+    }
+
+    pub(crate) fn logs(&self) -> &LogManager {
+        &self.logs
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<Topic>> {
+        self.registry.read().by_name.get(name).cloned()
+    }
+
+    pub(crate) fn by_id(&self, id: Uuid) -> Option<Arc<Topic>> {
+        self.registry.read().by_id.get(&id).cloned()
+    }
+
+    /// All topics, by name.
+    pub(crate) fn all(&self) -> Vec<Arc<Topic>> {
+        self.registry.read().by_name.values().cloned().collect()
+    }
+
+    /// Whether a topic of this name could be created as things stand.
+    pub(crate) fn check_name_is_free(&self, name: &str) -> Result<(), TopicError> {
+        check_name(name)?;
+        let registry = self.registry.read();
+        if registry.by_name.contains_key(name) {
+            return Err(TopicError::Exists(name.to_owned()));
+        }
+        if let Some(other) = registry.by_metric_name.get(&metric_name(name)) {
+            return Err(TopicError::InvalidName(format!(
+                "Topic '{name}' collides with existing topic: {other}"
+            )));
+        }
+        if registry.by_name.len() >= MAX_TOPICS {
+            return Err(TopicError::TooMany(format!(
+                "This broker holds {MAX_TOPICS} topics and takes no more."
+            )));
+        }
+        Ok(())
+    }
+
+    /// Whether there is room for as many partitions more.
+    pub(crate) fn check_room(&self, partitions: i32) -> Result<(), TopicError> {
+        self.registry.read().check_room(partitions)
+    }
+
+    /// Creates a topic. It can be used once this returns, and survives a restart on a data folder.
+    pub(crate) fn create(&self, new: NewTopic, now_ms: i64) -> Result<Arc<Topic>, TopicError> {
+        let _changing = self.changing.lock();
+        self.check_name_is_free(&new.name)?;
+        self.check_room(new.partitions)?;
+        // The folders first: if one cannot be made, nothing is remembered.
+        let topic = self.open(&new, now_ms)?;
+        let mut records =
+            vec![MetadataRecord::Topic { name: new.name.clone(), id: new.id, partitions: new.partitions }];
+        records
+            .extend(new.overrides.iter().map(|(name, value)| config(&new.name, name, Some(value.clone()))));
+        if let Err(error) = self.journal.append(records, now_ms) {
+            self.delete_logs(&topic)?;
+            return Err(error.into());
+        }
+        self.registry.write().add(&topic);
+        Ok(topic)
+    }
+
+    /// Opens a topic that the metadata journal remembers.
+    pub(crate) fn restore(&self, known: &NewTopic, now_ms: i64) -> Result<(), TopicError> {
+        let topic = self.open(known, now_ms)?;
+        self.registry.write().add(&topic);
+        Ok(())
+    }
+
+    /// Deletes a topic and its records. Once this returns, another of its name can be created.
+    pub(crate) fn delete(&self, topic: &Arc<Topic>, now_ms: i64) -> Result<(), TopicError> {
+        let _changing = self.changing.lock();
+        if self.by_id(topic.id).is_none() {
+            return Err(TopicError::Unknown);
+        }
+        self.journal.append(vec![MetadataRecord::RemoveTopic { name: topic.name.to_string() }], now_ms)?;
+        self.registry.write().remove(topic);
+        self.delete_logs(topic)
+    }
+
+    /// Gives a topic more partitions, `count` in all; one that has as many is left alone.
+    pub(crate) fn add_partitions(
+        &self,
+        topic: &Arc<Topic>,
+        count: i32,
+        now_ms: i64,
+    ) -> Result<(), TopicError> {
+        let _changing = self.changing.lock();
+        let have = topic.partition_count();
+        if count <= have {
+            return Ok(());
+        }
+        self.check_room(count.saturating_sub(have))?;
+        let options = topic.partition(0).map(|partition| partition.log().options()).unwrap_or_default();
+        let added: Vec<_> = (have..count)
+            .map(|index| self.open_partition(&topic.name, index, topic.id, &options, now_ms))
+            .collect::<Result<_, _>>()?;
+        let record = MetadataRecord::Topic { name: topic.name.to_string(), id: topic.id, partitions: count };
+        self.journal.append(vec![record], now_ms)?;
+        self.registry.write().partitions += added.len();
+        topic.partitions.write().extend(added);
+        Ok(())
+    }
+
+    /// Replaces the configs that are set for a topic alone; `options` is what they come to.
+    pub(crate) fn set_overrides(
+        &self,
+        topic: &Topic,
+        overrides: BTreeMap<String, String>,
+        options: &Arc<LogOptions>,
+        now_ms: i64,
+    ) -> Result<(), TopicError> {
+        let _changing = self.changing.lock();
+        let before = topic.overrides();
+        let removed = before.keys().filter(|name| !overrides.contains_key(*name));
+        let mut records: Vec<_> = removed.map(|name| config(&topic.name, name, None)).collect();
+        let changed = overrides.iter().filter(|(name, value)| before.get(*name) != Some(value));
+        records.extend(changed.map(|(name, value)| config(&topic.name, name, Some(value.clone()))));
+        self.journal.append(records, now_ms)?;
+        *topic.overrides.write() = Arc::new(overrides);
+        apply_options(topic, options);
+        Ok(())
+    }
+
+    fn open(&self, new: &NewTopic, now_ms: i64) -> Result<Arc<Topic>, TopicError> {
+        let name: Arc<str> = Arc::from(new.name.as_str());
+        let partitions = (0..new.partitions)
+            .map(|index| self.open_partition(&name, index, new.id, &new.options, now_ms))
+            .collect::<Result<Vec<_>, _>>()?;
+        let overrides = RwLock::new(Arc::new(new.overrides.clone()));
+        Ok(Arc::new(Topic { name, id: new.id, partitions: RwLock::new(partitions), overrides }))
+    }
+
+    fn open_partition(
+        &self,
+        topic: &str,
+        index: i32,
+        id: Uuid,
+        options: &Arc<LogOptions>,
+        now_ms: i64,
+    ) -> Result<Arc<Partition>, OpenError> {
+        let log = self.logs.open_log(topic, index, id, Arc::clone(options), now_ms)?;
+        Ok(Arc::new(Partition::new(index, log)))
+    }
+
+    fn delete_logs(&self, topic: &Topic) -> Result<(), TopicError> {
+        for partition in topic.partitions() {
+            self.logs.delete_log(partition.log())?;
+            partition.wake_all();
+        }
+        Ok(())
+    }
+}
+
+/// Has the logs of a topic follow `options` from now on.
+pub(crate) fn apply_options(topic: &Topic, options: &Arc<LogOptions>) {
+    for partition in topic.partitions() {
+        partition.log().set_options(Arc::clone(options));
+    }
+}
+
+impl Registry {
+    fn add(&mut self, topic: &Arc<Topic>) {
+        self.partitions += topic.partitions.read().len();
+        self.by_metric_name.insert(metric_name(&topic.name), Arc::clone(&topic.name));
+        self.by_name.insert(Arc::clone(&topic.name), Arc::clone(topic));
+        self.by_id.insert(topic.id, Arc::clone(topic));
+    }
+
+    fn remove(&mut self, topic: &Topic) {
+        self.partitions = self.partitions.saturating_sub(topic.partitions.read().len());
+        self.by_metric_name.remove(&metric_name(&topic.name));
+        self.by_name.remove(&topic.name);
+        self.by_id.remove(&topic.id);
+    }
+
+    fn check_room(&self, partitions: i32) -> Result<(), TopicError> {
+        let wanted = usize::try_from(partitions).unwrap_or(0);
+        if self.partitions + wanted <= MAX_PARTITIONS {
+            return Ok(());
+        }
+        Err(TopicError::TooMany(format!(
+            "This broker holds {} partitions and takes {MAX_PARTITIONS} at the most.",
+            self.partitions
+        )))
+    }
+}
+
+fn config(topic: &str, name: &str, value: Option<String>) -> MetadataRecord {
+    let (resource_name, name) = (topic.to_owned(), name.to_owned());
+    MetadataRecord::Config { resource_type: TOPIC_RESOURCE, resource_name, name, value }
+}
+
+fn metric_name(name: &str) -> String {
+    name.replace('.', "_")
+}
+
+/// Kafka's rules for a topic's name, and its words for what breaks them.
+pub(crate) fn check_name(name: &str) -> Result<(), TopicError> {
+    let wrong = if name.is_empty() {
+        "the empty string is not allowed".to_owned()
+    } else if name == "." || name == ".." {
+        format!("'{name}' is not allowed")
+    } else if name.len() > LONGEST_NAME {
+        format!("the length of '{name}' is longer than the max allowed length {LONGEST_NAME}")
+    } else if !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')) {
+        format!("'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'")
+    } else {
+        return Ok(());
+    };
+    Err(TopicError::InvalidName(format!("Topic name is invalid: {wrong}")))
+}

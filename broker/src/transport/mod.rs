@@ -1,0 +1,7 @@
+//! The ways to a broker: TCP, and a channel within the process. Both end in the same dispatch.
+
+mod in_process;
+pub(crate) mod tcp;
+
+pub use in_process::InProcessConnection;
+pub(crate) use in_process::connect;

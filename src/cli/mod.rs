@@ -1,0 +1,3 @@
+//! The subcommands of `klamm`, one file each.
+
+pub(crate) mod serve;
