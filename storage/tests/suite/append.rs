@@ -1,5 +1,7 @@
 //! What is taken, what is refused, and what a batch looks like in the log.
 
+use std::io::Write;
+
 use klamm_storage::batch::{self, BuildOptions, Codec, HEADER_BYTES, RecordToWrite};
 use klamm_storage::{AppendError, CompressionType, LogOptions, TimestampType};
 
@@ -217,17 +219,38 @@ fn every_codec_is_taken_and_converted() {
 }
 
 #[test]
-fn a_bomb_costs_no_memory() {
+fn a_bomb_costs_time_but_no_memory() {
+    const VALUE_BYTES: usize = 300 << 20;
     let house = House::in_memory();
     let log = house.open(LogOptions::default());
-    // A record that says it is 2 GiB long, and data that decompresses to 1.2 GiB.
-    let mut payload = vec![0xfe, 0xff, 0xff, 0xff, 0x0f];
-    payload.resize(300 << 20, 0);
-    let packed = batch::build(
-        [RecordToWrite { value: Some(payload.into()), ..Default::default() }],
-        &BuildOptions { codec: Codec::Gzip, ..Default::default() },
-    );
-    assert!(packed.len() < 1 << 20);
-    try_append(&log, &packed).unwrap();
+    let small =
+        batch::build([RecordToWrite::default()], &BuildOptions { codec: Codec::Gzip, ..Default::default() });
+    // A record without a key, and zeros for a value: lengths are zigzag numbers, seven bits a byte.
+    let zigzag = |mut number: usize| {
+        let mut bytes = Vec::new();
+        number *= 2;
+        while number >= 0x80 {
+            bytes.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        bytes.push(number as u8);
+        bytes
+    };
+    let head = [vec![0, 0, 0, 1], zigzag(VALUE_BYTES)].concat();
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer.write_all(&zigzag(head.len() + VALUE_BYTES + 1)).unwrap();
+    packer.write_all(&head).unwrap();
+    (0..VALUE_BYTES >> 20).for_each(|_| packer.write_all(&[0; 1 << 20]).unwrap());
+    packer.write_all(&[0]).unwrap();
+    let mut bomb = [&small[..HEADER_BYTES], &packer.finish().unwrap()].concat();
+    let length = bomb.len() as i32 - 12;
+    bomb[8..12].copy_from_slice(&length.to_be_bytes());
+    let log_options = LogOptions { max_message_bytes: 4 << 20, ..LogOptions::default() };
+    log.set_options(log_options.clone().into());
+    try_append(&log, &changed(&bomb, |_| ())).unwrap();
+    // To hold it all is refused.
     assert!(batch::records(&batches_from(&log, 0)[0]).is_err());
+    log.set_options(LogOptions { compression: CompressionType::Uncompressed, ..log_options }.into());
+    let error = try_append(&log, &changed(&bomb, |_| ())).unwrap_err();
+    assert!(matches!(error, AppendError::DoesNotDecompress(_)));
 }

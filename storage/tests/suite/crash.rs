@@ -25,12 +25,10 @@ fn after_crash(
     options: &LogOptions,
     damage: impl FnOnce(&Path),
 ) -> (House, std::sync::Arc<klamm_storage::Log>) {
-    let other = House::on_disk();
-    other.manager.close().unwrap();
-    fs::remove_file(other.path().join(".kafka_cleanshutdown")).unwrap();
-    copy(house.path(), other.path());
-    damage(&other.log_folder());
-    let other = other.crash();
+    let other = House::on_disk_prepared(|folder| {
+        copy(house.path(), folder);
+        damage(&folder.join("t-0"));
+    });
     let log = other.open(options.clone());
     (other, log)
 }

@@ -36,7 +36,17 @@ impl House {
     }
 
     pub(crate) fn on_disk_with(settings: ManagerSettings) -> Self {
+        Self::on_disk_in(tempfile::tempdir().unwrap(), settings)
+    }
+
+    /// In a folder that somebody else has filled before.
+    pub(crate) fn on_disk_prepared(prepare: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        prepare(folder.path());
+        Self::on_disk_in(folder, ManagerSettings::default())
+    }
+
+    fn on_disk_in(folder: tempfile::TempDir, settings: ManagerSettings) -> Self {
         let manager = LogManager::open(&Home::Folder(folder.path().to_owned()), settings.clone()).unwrap();
         House { folder: Some(folder), settings, manager }
     }

@@ -1,5 +1,5 @@
 //! Tests of the log through what the crate offers: one binary, a file for each concern.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod append;
 mod crash;
