@@ -4,6 +4,7 @@ mod configs;
 mod crash;
 mod embedded;
 mod fuzz;
+mod groups;
 mod harness;
 mod serve;
 mod tidy;
