@@ -7,6 +7,7 @@
 //!
 //! Gap: version 10 (topic ids) is not known to the protocol library.
 
+use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
 };
@@ -18,7 +19,10 @@ use kafka_protocol::messages::{GroupId, OffsetFetchRequest, OffsetFetchResponse,
 use kafka_protocol::protocol::StrBytes;
 
 use crate::context::{Answer, RequestContext};
-use crate::coordinator::group::Offsets;
+use crate::coordinator::group::{MAX_ANSWER_BYTES, Offsets};
+
+/// What an answered partition takes besides its metadata.
+const PARTITION_BYTES: usize = 100;
 
 /// From this version on, many groups are asked for.
 const BATCHED: i16 = 8;
@@ -26,7 +30,9 @@ const BATCHED: i16 = 8;
 pub(crate) async fn handle(cx: &RequestContext, request: OffsetFetchRequest) -> Answer<OffsetFetchResponse> {
     let response = OffsetFetchResponse::default();
     if cx.version() >= BATCHED {
-        return Ok(response.with_groups(request.groups.into_iter().map(|group| fetch(cx, group)).collect()));
+        let mut room = MAX_ANSWER_BYTES;
+        let groups = request.groups.into_iter().map(|group| within(&mut room, fetch(cx, group)));
+        return Ok(response.with_groups(groups.collect()));
     }
     let topic = |topic: OffsetFetchRequestTopic| {
         OffsetFetchRequestTopics::default()
@@ -36,6 +42,21 @@ pub(crate) async fn handle(cx: &RequestContext, request: OffsetFetchRequest) -> 
     let topics = request.topics.map(|topics| topics.into_iter().map(topic).collect());
     let group = OffsetFetchRequestGroup::default().with_group_id(request.group_id).with_topics(topics);
     Ok(response.with_topics(fetch(cx, group).topics.into_iter().map(single).collect()))
+}
+
+/// The group as it was fetched, if there is still room for it in the answer.
+fn within(room: &mut usize, group: OffsetFetchResponseGroup) -> OffsetFetchResponseGroup {
+    let metadata = |partition: &OffsetFetchResponsePartitions| partition.metadata.as_ref().map_or(0, |m| m.len());
+    let partitions = group.topics.iter().flat_map(|topic| &topic.partitions);
+    match room.checked_sub(partitions.map(|partition| PARTITION_BYTES + metadata(partition)).sum()) {
+        Some(left) => {
+            *room = left;
+            group
+        }
+        None => OffsetFetchResponseGroup::default()
+            .with_group_id(group.group_id)
+            .with_error_code(ResponseError::UnknownServerError.code()),
+    }
 }
 
 /// The offsets of one group.
