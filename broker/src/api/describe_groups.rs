@@ -10,11 +10,8 @@ use kafka_protocol::messages::{DescribeGroupsRequest, DescribeGroupsResponse, Gr
 use kafka_protocol::protocol::StrBytes;
 
 use crate::context::{Answer, RequestContext};
-use crate::coordinator::group::{GroupState, GroupView, MAX_ANSWER_BYTES, MemberView};
+use crate::coordinator::group::{GroupState, GroupView, MemberView};
 use crate::operations::{GROUP_OPERATIONS, NOT_ASKED};
-
-/// What a described member takes besides its id, metadata and assignment.
-const MEMBER_BYTES: usize = 300;
 
 /// From this version on, a group can be said not to be there.
 const GROUP_ID_NOT_FOUND: i16 = 6;
@@ -24,16 +21,27 @@ pub(crate) async fn handle(
     request: DescribeGroupsRequest,
 ) -> Answer<DescribeGroupsResponse> {
     let operations = if request.include_authorized_operations { GROUP_OPERATIONS } else { NOT_ASKED };
-    let mut room = MAX_ANSWER_BYTES;
     let describe = |id: GroupId| {
         let described = match cx.broker.groups.describe(&id) {
-            Some(view) => described(view, &mut room),
+            Some(view) => {
+                cx.spend(size(&view))?;
+                described(view)
+            }
             None => unknown(cx.version(), &id),
         };
         let operations = if described.error_code == 0 { operations } else { NOT_ASKED };
-        described.with_group_id(id).with_authorized_operations(operations)
+        Ok(described.with_group_id(id).with_authorized_operations(operations))
     };
-    Ok(DescribeGroupsResponse::default().with_groups(request.groups.into_iter().map(describe).collect()))
+    let groups = request.groups.into_iter().map(describe).collect::<Answer<_>>()?;
+    Ok(DescribeGroupsResponse::default().with_groups(groups))
+}
+
+/// About what a group takes in an answer.
+fn size(view: &GroupView) -> usize {
+    let member = |member: &MemberView| {
+        256 + member.id.len() + member.client_id.len() + member.metadata.len() + member.assignment.len()
+    };
+    256 + view.members.iter().map(member).sum::<usize>()
 }
 
 fn unknown(version: i16, id: &GroupId) -> DescribedGroup {
@@ -47,14 +55,7 @@ fn unknown(version: i16, id: &GroupId) -> DescribedGroup {
     dead.with_error_code(ResponseError::GroupIdNotFound.code()).with_error_message(Some(message))
 }
 
-fn described(view: GroupView, room: &mut usize) -> DescribedGroup {
-    let size = |member: &MemberView| {
-        MEMBER_BYTES + 2 * member.id.len() + member.metadata.len() + member.assignment.len()
-    };
-    match room.checked_sub(view.members.iter().map(size).sum()) {
-        Some(left) => *room = left,
-        None => return DescribedGroup::default().with_error_code(ResponseError::UnknownServerError.code()),
-    }
+fn described(view: GroupView) -> DescribedGroup {
     DescribedGroup::default()
         .with_group_state(StrBytes::from_static_str(view.state.name()))
         .with_protocol_type(StrBytes::from_string(view.protocol_type))

@@ -20,7 +20,3 @@ pub(crate) const MAX_OFFSETS_PER_GROUP: usize = 200_000;
 /// A new member that waits in its first join cannot send heartbeats: it is given up after this time, which is
 /// Kafka's.
 pub(crate) const NEW_MEMBER_JOIN_TIMEOUT_MS: i64 = 5 * 60 * 1000;
-
-/// Bytes that one answer to DescribeGroups or OffsetFetch tells of groups, roughly. A request can name the same big
-/// group a million times: those that no longer fit get UNKNOWN_SERVER_ERROR (-1), as an answer that cannot be sent.
-pub(crate) const MAX_ANSWER_BYTES: usize = 128 * 1024 * 1024;

@@ -21,7 +21,6 @@ mod subscription;
 mod sync;
 mod view;
 
-pub(crate) use bounds::MAX_ANSWER_BYTES;
 pub(crate) use event::{GroupSettings, Join, Joined, JoinedMember, Leaving, Protocol, Sync, Synced};
 pub(crate) use offsets::{Commit, Committer, Offsets};
 pub(crate) use service::GroupCoordinator;
