@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use klamm_storage::ReadUpTo;
-use klamm_storage::batch::{self, BuildOptions, RecordToWrite};
+use klamm_storage::batch::{self, Batch, BuildOptions, RecordToWrite};
 
 use super::journal::{JournalError, JournalLog, JournalRecord};
 use crate::partition::Partition;
@@ -50,16 +50,11 @@ impl JournalLog for PartitionLog {
                 log.read(offset, READ_BYTES, true, ReadUpTo::LogEnd).map_err(|error| failed(&error))?;
             let before = offset;
             for batch in batch::batches(&read.records) {
-                for record in batch::records(&batch).map_err(|error| failed(&error))? {
-                    // The batch that holds an offset may begin before it.
-                    if record.offset < offset {
-                        continue;
-                    }
-                    offset = record.offset + 1;
-                    if let Some(key) = record.key {
-                        take(JournalRecord { key, value: record.value });
-                    }
+                if !batch.header.is_control() {
+                    read_batch(&batch, offset, take)?;
                 }
+                // Not the last record's offset: where a log was compacted a batch ends with a gap.
+                offset = offset.max(batch.header.last_offset() + 1);
             }
             if offset == before {
                 return Err(JournalError::Log(format!("nothing can be read at offset {offset}")));
@@ -68,8 +63,10 @@ impl JournalLog for PartitionLog {
         Ok(())
     }
 
-    fn end_offset(&self) -> i64 {
-        self.0.log().log_end_offset()
+    fn mark(&self, now_ms: i64) -> Result<i64, JournalError> {
+        // Records are let go of by whole segments.
+        self.0.log().roll_now(now_ms).map_err(|error| failed(&error))?;
+        Ok(self.0.log().log_end_offset())
     }
 
     fn size_bytes(&self) -> u64 {
@@ -79,4 +76,14 @@ impl JournalLog for PartitionLog {
     fn start_at(&self, offset: i64, _now_ms: i64) -> Result<(), JournalError> {
         self.0.log().delete_records(offset).map(drop).map_err(|error| failed(&error))
     }
+}
+
+/// The records of a batch, from `offset` on: the batch that holds an offset may begin before it.
+fn read_batch(batch: &Batch, offset: i64, take: &mut dyn FnMut(JournalRecord)) -> Result<(), JournalError> {
+    for record in batch::records(batch).map_err(|error| failed(&error))? {
+        if let Some(key) = record.key.filter(|_| record.offset >= offset) {
+            take(JournalRecord { key, value: record.value });
+        }
+    }
+    Ok(())
 }
