@@ -87,3 +87,77 @@ fn read_batch(batch: &Batch, offset: i64, take: &mut dyn FnMut(JournalRecord)) -
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use klamm_storage::{Home, LogManager, LogOptions, ManagerSettings};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::coordinator::journal::Journal;
+
+    fn record(key: &str, value: Option<usize>) -> JournalRecord {
+        let value = value.map(|length| Bytes::from(vec![b'v'; length]));
+        JournalRecord { key: Bytes::copy_from_slice(key.as_bytes()), value }
+    }
+
+    fn open(manager: &LogManager) -> PartitionLog {
+        let options = Arc::new(LogOptions { compact: true, delete: false, ..LogOptions::default() });
+        let log = manager.open_log("__consumer_offsets", 0, Uuid::from_u128(1), options, 0).unwrap();
+        PartitionLog(Arc::new(Partition::new(0, log)))
+    }
+
+    fn read(log: &PartitionLog) -> Vec<JournalRecord> {
+        let mut seen = Vec::new();
+        log.read(&mut |record| seen.push(record)).unwrap();
+        seen
+    }
+
+    #[test]
+    fn records_come_back_after_a_restart_in_their_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::Folder(folder.path().to_owned());
+        let written = [record("a", Some(3)), record("b", Some(0)), record("a", None)];
+        {
+            let manager = LogManager::open(&home, ManagerSettings::default()).unwrap();
+            let log = open(&manager);
+            log.append(&written[..1], 5).unwrap();
+            log.append(&written[1..], 6).unwrap();
+            assert_eq!(read(&log), written);
+        }
+        let manager = LogManager::open(&home, ManagerSettings::default()).unwrap();
+        assert_eq!(read(&open(&manager)), written);
+    }
+
+    #[test]
+    fn a_batch_larger_than_the_topic_takes_is_too_large() {
+        let manager = LogManager::open(&Home::Memory, ManagerSettings::default()).unwrap();
+        let log = open(&manager);
+        assert!(matches!(log.append(&[record("a", Some(1_100_000))], 0), Err(JournalError::TooLarge)));
+        assert_eq!(read(&log), []);
+    }
+
+    #[test]
+    fn a_rewrite_gives_memory_and_disk_back() {
+        let manager = LogManager::open(&Home::Memory, ManagerSettings::default()).unwrap();
+        let log = open(&manager);
+        let partition = Arc::clone(&log.0);
+        let journal = Journal::new(log);
+        let mut rewrites = 0;
+        for round in 0..1_000 {
+            journal.append(&[record("key", Some(100_000 + round))], 0).unwrap();
+            if journal.is_long() {
+                let rewrite = journal.rewrite(100_000, 0).unwrap().unwrap();
+                journal.append(&[record("key", Some(100_000 + round))], 0).unwrap();
+                rewrite.finish(0).unwrap();
+                rewrites += 1;
+            }
+        }
+        assert!(rewrites > 10, "rewritten {rewrites} times only");
+        let mut last = None;
+        journal.replay(|record| last = Some(record)).unwrap();
+        assert_eq!(last, Some(record("key", Some(100_999))));
+        assert!(partition.log().size_bytes() < 10_000_000, "{} bytes are left", partition.log().size_bytes());
+    }
+}
