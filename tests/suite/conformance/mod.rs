@@ -123,6 +123,7 @@ macro_rules! scenarios {
 scenarios! {
     cluster: log_dirs, elections, reassignments;
     commits: without_members, of_members, fetched, deleted;
+    config_values: of_topics, of_brokers, of_groups;
     fetch: reads, limits, refused, as_replica, waits, after_deletion_of_records;
     fetch_sessions: life, wrong, errors_within, waiting_in_a_session;
     group_admin: described, listed, deleted;
