@@ -1,7 +1,7 @@
 //! CreatePartitions, versions 0 to 3: gives topics more partitions, or says whether they could have them.
 //!
 //! The new partitions can be used once this answers. A topic that is named twice is refused, and comes first in the
-//! answer. As in Kafka, a request may add 10,000 partitions at the most: a topic with which that is passed gets
+//! answer. As in Kafka, a time-out of 0 or below refuses all of them, and a request may add 10,000 partitions at the most: a topic with which that is passed gets
 //! UNKNOWN_SERVER_ERROR, and so do those after it.
 
 use std::collections::HashSet;
@@ -25,6 +25,10 @@ pub(crate) async fn handle(
 }
 
 fn add_all(cx: &RequestContext, request: &CreatePartitionsRequest) -> Vec<CreatePartitionsTopicResult> {
+    if request.timeout_ms <= 0 {
+        let timed_out = || Err(Told { error: ResponseError::RequestTimedOut, message: None });
+        return request.topics.iter().map(|topic| result(&topic.name, timed_out())).collect();
+    }
     let (mut seen, mut repeated) = (HashSet::new(), HashSet::new());
     let mut results = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
