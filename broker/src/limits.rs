@@ -9,6 +9,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// room for two of the longest frames that `socket.request.max.bytes` allows by default, and some.
 pub(crate) const DEFAULT_REQUEST_MEMORY_BYTES: usize = 256 * 1024 * 1024;
 
+/// What the answer to one request may take where its length is not bounded by the request's, record data left out:
+/// enough for the offsets and metadata of two hundred thousand partitions. Its connection is closed instead.
+pub(crate) const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
+
 /// Connections that are served at once, where `max.connections` sets no less: below the system's usual hard limit of
 /// open files, so that logs can still be opened.
 pub(crate) const MAX_CONNECTIONS: usize = 16_384;

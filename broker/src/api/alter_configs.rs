@@ -26,7 +26,8 @@ pub(crate) async fn handle(
         return Err(Refusal::NoAnswer);
     }
     let responses = request.resources.iter().map(|resource| {
-        let altered = replace(cx, resource, request.validate_only);
+        // The change is written to the metadata journal.
+        let altered = tokio::task::block_in_place(|| replace(cx, resource, request.validate_only));
         let refused = altered.err().unwrap_or(Refused { code: 0, message: None });
         AlterConfigsResourceResponse::default()
             .with_error_code(refused.code)

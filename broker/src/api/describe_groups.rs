@@ -23,13 +23,25 @@ pub(crate) async fn handle(
     let operations = if request.include_authorized_operations { GROUP_OPERATIONS } else { NOT_ASKED };
     let describe = |id: GroupId| {
         let described = match cx.broker.groups.describe(&id) {
-            Some(view) => described(view),
+            Some(view) => {
+                cx.spend(size(&view))?;
+                described(view)
+            }
             None => unknown(cx.version(), &id),
         };
         let operations = if described.error_code == 0 { operations } else { NOT_ASKED };
-        described.with_group_id(id).with_authorized_operations(operations)
+        Ok(described.with_group_id(id).with_authorized_operations(operations))
     };
-    Ok(DescribeGroupsResponse::default().with_groups(request.groups.into_iter().map(describe).collect()))
+    let groups = request.groups.into_iter().map(describe).collect::<Answer<_>>()?;
+    Ok(DescribeGroupsResponse::default().with_groups(groups))
+}
+
+/// About what a group takes in an answer.
+fn size(view: &GroupView) -> usize {
+    let member = |member: &MemberView| {
+        256 + member.id.len() + member.client_id.len() + member.metadata.len() + member.assignment.len()
+    };
+    256 + view.members.iter().map(member).sum::<usize>()
 }
 
 fn unknown(version: i16, id: &GroupId) -> DescribedGroup {

@@ -27,7 +27,8 @@ pub(crate) async fn handle(
         let altered = if times.get(&key).is_some_and(|times| *times > 1) {
             Err(Refused::request("Each resource must appear at most once."))
         } else {
-            change(cx, resource, request.validate_only)
+            // The change is written to the metadata journal.
+            tokio::task::block_in_place(|| change(cx, resource, request.validate_only))
         };
         let refused = altered.err().unwrap_or(Refused { code: 0, message: None });
         AlterConfigsResourceResponse::default()

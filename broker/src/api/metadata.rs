@@ -99,7 +99,7 @@ fn find_by_id(cx: &RequestContext, asked: Vec<MetadataRequestTopic>) -> Vec<Meta
     unknown
 }
 
-/// The topics of these names, each once, those that there are not last.
+/// The topics of these names, each once, those that there are not last: a short request must not make a huge answer.
 fn find_by_name(
     cx: &RequestContext,
     asked: Vec<MetadataRequestTopic>,

@@ -26,7 +26,8 @@ const BATCHED: i16 = 8;
 pub(crate) async fn handle(cx: &RequestContext, request: OffsetFetchRequest) -> Answer<OffsetFetchResponse> {
     let response = OffsetFetchResponse::default();
     if cx.version() >= BATCHED {
-        return Ok(response.with_groups(request.groups.into_iter().map(|group| fetch(cx, group)).collect()));
+        let groups = request.groups.into_iter().map(|group| fetch(cx, group)).collect::<Answer<_>>()?;
+        return Ok(response.with_groups(groups));
     }
     let topic = |topic: OffsetFetchRequestTopic| {
         OffsetFetchRequestTopics::default()
@@ -35,25 +36,31 @@ pub(crate) async fn handle(cx: &RequestContext, request: OffsetFetchRequest) -> 
     };
     let topics = request.topics.map(|topics| topics.into_iter().map(topic).collect());
     let group = OffsetFetchRequestGroup::default().with_group_id(request.group_id).with_topics(topics);
-    Ok(response.with_topics(fetch(cx, group).topics.into_iter().map(single).collect()))
+    Ok(response.with_topics(fetch(cx, group)?.topics.into_iter().map(single).collect()))
 }
 
 /// The offsets of one group.
-fn fetch(cx: &RequestContext, asked: OffsetFetchRequestGroup) -> OffsetFetchResponseGroup {
+fn fetch(cx: &RequestContext, asked: OffsetFetchRequestGroup) -> Answer<OffsetFetchResponseGroup> {
     let id: GroupId = asked.group_id;
     let topics = cx.broker.groups.look(&id, |group| match &asked.topics {
-        Some(topics) => topics.iter().map(|topic| of_topic(topic, Some(group.offsets()))).collect(),
-        None => all(group.offsets()),
+        Some(topics) => topics.iter().map(|topic| of_topic(cx, topic, Some(group.offsets()))).collect(),
+        None => all(cx, group.offsets()),
     });
-    let nothing = || asked.topics.iter().flatten().map(|topic| of_topic(topic, None)).collect();
-    let topics = topics.unwrap_or_else(nothing);
-    OffsetFetchResponseGroup::default().with_group_id(id).with_topics(topics)
+    let nothing = || asked.topics.iter().flatten().map(|topic| of_topic(cx, topic, None)).collect::<Answer<_>>();
+    let topics = topics.unwrap_or_else(nothing)?;
+    Ok(OffsetFetchResponseGroup::default().with_group_id(id).with_topics(topics))
 }
 
-fn of_topic(topic: &OffsetFetchRequestTopics, offsets: Option<&Offsets>) -> OffsetFetchResponseTopics {
+fn of_topic(
+    cx: &RequestContext,
+    topic: &OffsetFetchRequestTopics,
+    offsets: Option<&Offsets>,
+) -> Answer<OffsetFetchResponseTopics> {
     let partition = |index: &i32| {
         let partition = OffsetFetchResponsePartitions::default().with_partition_index(*index);
-        match offsets.and_then(|offsets| offsets.get(&topic.name, *index)) {
+        let value = offsets.and_then(|offsets| offsets.get(&topic.name, *index));
+        cx.spend(128 + value.map_or(0, |value| 2 * value.metadata.len()))?;
+        Ok(match value {
             Some(value) => partition
                 .with_committed_offset(value.offset)
                 .with_committed_leader_epoch(value.leader_epoch)
@@ -62,20 +69,20 @@ fn of_topic(topic: &OffsetFetchRequestTopics, offsets: Option<&Offsets>) -> Offs
                 .with_committed_offset(-1)
                 .with_committed_leader_epoch(-1)
                 .with_metadata(Some(StrBytes::default())),
-        }
+        })
     };
-    OffsetFetchResponseTopics::default()
+    Ok(OffsetFetchResponseTopics::default()
         .with_name(topic.name.clone())
-        .with_partitions(topic.partition_indexes.iter().map(partition).collect())
+        .with_partitions(topic.partition_indexes.iter().map(partition).collect::<Answer<_>>()?))
 }
 
-fn all(offsets: &Offsets) -> Vec<OffsetFetchResponseTopics> {
+fn all(cx: &RequestContext, offsets: &Offsets) -> Answer<Vec<OffsetFetchResponseTopics>> {
     let topics = offsets.by_topic().iter().map(|(name, partitions)| {
         OffsetFetchRequestTopics::default()
             .with_name(TopicName(StrBytes::from_string(name.clone())))
             .with_partition_indexes(partitions.keys().copied().collect())
     });
-    topics.map(|topic| of_topic(&topic, Some(offsets))).collect()
+    topics.map(|topic| of_topic(cx, &topic, Some(offsets))).collect()
 }
 
 fn single(topic: OffsetFetchResponseTopics) -> OffsetFetchResponseTopic {

@@ -118,13 +118,12 @@ impl Layers {
     pub(crate) fn describe_created_topic(&self, overrides: &Overrides) -> Vec<ConfigEntry> {
         let mut entries: Vec<ConfigEntry> = TOPIC
             .iter()
-            .filter(|definition| !definition.internal)
+            .filter(|definition| !definition.internal || overrides.contains_key(definition.name))
             .map(|definition| {
-                let own = overrides.get(definition.name).cloned().map(|value| (Some(value), Source::Topic));
-                let (value, source) = own.unwrap_or_else(|| {
-                    let value = self.topic_default(definition).map(|value| value.to_string());
-                    (value, self.fallback_source(definition))
-                });
+                let own = overrides.get(definition.name).cloned().map(|value| (value, Source::Topic));
+                let given = own.or_else(|| self.given_for_topics(definition));
+                let default = || (definition.default.map(str::to_owned), Source::Default);
+                let (value, source) = given.map_or_else(default, |(value, source)| (Some(value), source));
                 ConfigEntry { source, ..own_entry(definition, value, None, Vec::new()) }
             })
             .collect();
@@ -194,13 +193,20 @@ impl Layers {
         found.into_iter().skip_while(|synonym| synonym.name != name).collect()
     }
 
-    fn fallback_source(&self, definition: &Definition) -> Source {
-        let names = fallback(definition.name).map_or(&[][..], |fallback| fallback.brokers);
+    /// The value that was set for the broker configs behind a topic config, as it was given or in the topic config's
+    /// unit; none if only defaults are there.
+    fn given_for_topics(&self, definition: &Definition) -> Option<(String, Source)> {
+        let names = fallback(definition.name)?.brokers;
         let layers =
             [(&self.broker, Source::Broker), (&self.cluster, Source::Cluster), (&self.fixed, Source::Static)];
-        let set =
-            layers.into_iter().find(|(layer, _)| names.iter().any(|(name, _)| layer.contains_key(*name)));
-        set.map_or(Source::Default, |(_, source)| source)
+        layers.into_iter().find_map(|(layer, source)| {
+            let (text, factor) =
+                names.iter().find_map(|(name, factor)| Some((layer.get(*name)?, *factor)))?;
+            let in_unit =
+                || text.trim().parse::<i64>().map(|number| number.saturating_mul(factor).to_string());
+            let value = if factor == 1 { None } else { in_unit().ok() };
+            Some((value.unwrap_or_else(|| text.clone()), source))
+        })
     }
 }
 

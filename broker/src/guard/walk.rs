@@ -13,6 +13,9 @@ use super::utf8;
 /// The longest string of a compact length, in bytes: Kafka's.
 const MAX_STRING_BYTES: usize = 0x7fff;
 
+/// What each element of an array is charged besides what it takes itself: the answer has a part for it.
+const ANSWER_BYTES: usize = 128;
+
 /// What the first unknown tagged field of a structure costs when decoded: a node of a `BTreeMap<i32, Bytes>`.
 const DECODED_FIRST_TAG_BYTES: usize = 448;
 
@@ -87,7 +90,7 @@ struct Walk<'a, O> {
     rest: &'a [u8],
     version: i16,
     flexible: bool,
-    /// The estimate so far.
+    /// What the decoded message, and an answer to it, are estimated to take so far.
     decoded: usize,
     limit: usize,
     /// Something was read that the decoder would not read, or not read so.
@@ -152,6 +155,7 @@ impl<'a, O: Output> Walk<'a, O> {
             return Err(GuardError::Count { field: name, count, remaining: self.rest.len() });
         }
         self.put_length(Some(count), Width::Four);
+        self.charge(count.saturating_mul(ANSWER_BYTES))?;
         match element {
             Element::Fixed(size) => {
                 let total = count.saturating_mul(size);

@@ -1,16 +1,60 @@
 //! Random requests that are well formed, of names and numbers that mean something to the broker under test: they get
 //! past the guard and deep into the handlers.
 
-use bytes::BufMut;
+use bytes::{BufMut, Bytes};
+use kafka_protocol::messages::{
+    ApiKey, ConsumerGroupHeartbeatResponse, FetchResponse, InitProducerIdResponse, JoinGroupResponse,
+    ResponseHeader,
+};
+use kafka_protocol::protocol::{Decodable, HeaderVersion, StrBytes};
 
 use super::batches;
 use super::rng::Rng;
 use super::schema::{self, Element, Field, Kind};
 
-/// What lives in the broker under test.
-#[derive(Default)]
+/// What lives in the broker under test, as far as it has told.
+#[derive(Default, Clone)]
 pub(crate) struct World {
     pub(crate) topic_ids: Vec<[u8; 16]>,
+    pub(crate) member_ids: Vec<String>,
+    pub(crate) producer_ids: Vec<i64>,
+    pub(crate) session_ids: Vec<i64>,
+}
+
+impl World {
+    /// Takes from an answer what later requests have to know to get any further.
+    pub(crate) fn learn(&mut self, key: i16, version: i16, mut answer: Bytes) {
+        fn read<R: Decodable + HeaderVersion>(answer: &mut Bytes, version: i16) -> Option<R> {
+            ResponseHeader::decode(answer, R::header_version(version)).ok()?;
+            R::decode(answer, version).ok()
+        }
+        let member = |id: &StrBytes| (!id.is_empty()).then(|| id.to_string());
+        match ApiKey::try_from(key) {
+            Ok(ApiKey::JoinGroup) => {
+                let answer = read::<JoinGroupResponse>(&mut answer, version);
+                self.member_ids.extend(answer.and_then(|answer| member(&answer.member_id)));
+            }
+            Ok(ApiKey::ConsumerGroupHeartbeat) => {
+                let answer = read::<ConsumerGroupHeartbeatResponse>(&mut answer, version);
+                self.member_ids.extend(answer.and_then(|answer| member(&answer.member_id?)));
+            }
+            Ok(ApiKey::InitProducerId) => {
+                let answer = read::<InitProducerIdResponse>(&mut answer, version);
+                self.producer_ids.extend(answer.map(|answer| answer.producer_id.0).filter(|id| *id >= 0));
+            }
+            Ok(ApiKey::Fetch) => {
+                let answer = read::<FetchResponse>(&mut answer, version);
+                self.session_ids
+                    .extend(answer.map(|answer| i64::from(answer.session_id)).filter(|id| *id > 0));
+            }
+            _ => {}
+        }
+        // The latest few: earlier ones may be gone.
+        const KEPT: usize = 4;
+        self.member_ids.drain(..self.member_ids.len().saturating_sub(KEPT));
+        self.producer_ids.drain(..self.producer_ids.len().saturating_sub(KEPT));
+        self.session_ids.drain(..self.session_ids.len().saturating_sub(KEPT));
+    }
 }
 
 pub(crate) const TOPICS: [&str; 4] = ["t0", "t1", "t2", "t.3"];
@@ -145,6 +189,9 @@ impl Writer<'_> {
             _ => &NAMES,
         };
         let text = match self.rng.below(20) {
+            3..=14 if name.contains("member") && !self.world.member_ids.is_empty() => {
+                self.world.member_ids[self.rng.below(self.world.member_ids.len())].clone()
+            }
             0 => "long".repeat(self.rng.below(100)),
             1 => String::from_utf8_lossy(&self.rng.bytes(6)).into_owned(),
             2 => self.rng.pick(&PROTOCOLS).to_owned(),
@@ -166,8 +213,15 @@ impl Writer<'_> {
             }
             // Long waits would only hold up the test.
             (name, 4) if name.ends_with("_ms") => self.rng.pick(&[0, 1, 5, 20, 50, -1]),
-            ("replica_id" | "session_epoch" | "leader_epoch" | "current_leader_epoch", 4) if likely => -1,
-            ("session_id", 4) if likely => 0,
+            ("replica_id" | "leader_epoch" | "current_leader_epoch", 4) if likely => -1,
+            ("session_id", 4) if likely => match self.world.session_ids.as_slice() {
+                ids @ [_, ..] if self.rng.percent(50) => self.rng.pick(ids),
+                _ => 0,
+            },
+            ("producer_id", 8) if likely && !self.world.producer_ids.is_empty() => {
+                self.rng.pick(&self.world.producer_ids)
+            }
+            ("session_epoch", 4) => self.rng.pick(&[0, 0, 1, 2, 3]),
             ("replication_factor", 2) => self.rng.pick(&[1, 1, -1, 0, 2]),
             ("acks", 2) if likely => self.rng.pick(&[1, -1]),
             ("min_bytes", 4) => self.rng.pick(&[0, 1, 1 << 20]),

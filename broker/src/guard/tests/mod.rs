@@ -361,8 +361,8 @@ fn a_request_made_to_grow_is_refused() {
         body.put_slice(&[0, 0, 0, 0, 0]);
         check(20, 6, &body.freeze()).map(|_| ())
     };
-    assert_eq!(topics(50_000), Ok(()));
-    assert_eq!(topics(100_000), Err(GuardError::Memory { limit: MAX_DECODED_BYTES }));
+    assert_eq!(topics(100_000), Ok(()));
+    assert_eq!(topics(110_000), Err(GuardError::Memory { limit: MAX_DECODED_BYTES }));
 }
 
 #[test]
