@@ -56,11 +56,18 @@ pub struct OpenError(pub String);
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct StorageErrorOld(pub String);
-pub struct ActiveProducer {
+pub struct ProducerInfo {
     pub producer_id: i64,
-    pub epoch: i16,
+    pub producer_epoch: i16,
     pub last_sequence: i32,
     pub last_timestamp: i64,
+    pub coordinator_epoch: i32,
+    pub current_transaction_start_offset: i64,
+}
+pub struct TimestampOffset {
+    pub offset: i64,
+    pub timestamp: i64,
+    pub leader_epoch: i32,
 }
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
@@ -249,13 +256,13 @@ impl Log {
         Ok(())
     }
     pub fn expire_producers(&self, _n: i64) {}
-    pub fn offset_for_timestamp(&self, _ts: i64) -> Result<Option<(i64, i64)>, ReadError> {
+    pub fn offset_for_timestamp(&self, _ts: i64) -> Result<Option<TimestampOffset>, ReadError> {
         Ok(None)
     }
-    pub fn max_timestamp(&self) -> Result<Option<(i64, i64)>, ReadError> {
+    pub fn max_timestamp(&self) -> Result<Option<TimestampOffset>, ReadError> {
         Ok(None)
     }
-    pub fn active_producers(&self) -> Vec<ActiveProducer> {
+    pub fn active_producers(&self) -> Vec<ProducerInfo> {
         Vec::new()
     }
     pub fn size_bytes(&self) -> u64 {

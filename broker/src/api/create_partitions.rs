@@ -16,10 +16,14 @@ use crate::context::{Answer, RequestContext};
 use crate::error_code::Told;
 use crate::placement::{MAX_CHANGES_PER_REQUEST, check_more};
 
+/// What an answer takes for each topic that is named.
+const ANSWER_BYTES: usize = 256;
+
 pub(crate) async fn handle(
     cx: &RequestContext,
     request: CreatePartitionsRequest,
 ) -> Answer<CreatePartitionsResponse> {
+    cx.spend(request.topics.len().saturating_mul(ANSWER_BYTES))?;
     let results = tokio::task::block_in_place(|| add_all(cx, &request));
     Ok(CreatePartitionsResponse::default().with_results(results))
 }

@@ -35,7 +35,11 @@ struct Plan {
     overrides: BTreeMap<String, String>,
 }
 
+/// What an answer takes for each topic that is named.
+const ANSWER_BYTES: usize = 256;
+
 pub(crate) async fn handle(cx: &RequestContext, request: CreateTopicsRequest) -> Answer<CreateTopicsResponse> {
+    cx.spend(request.topics.len().saturating_mul(ANSWER_BYTES))?;
     let topics = tokio::task::block_in_place(|| create_all(cx, &request));
     Ok(CreateTopicsResponse::default().with_topics(topics))
 }

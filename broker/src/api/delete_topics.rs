@@ -24,7 +24,12 @@ const TOPIC_IDS: i16 = 6;
 /// From this version on there is an error for topics that may not be deleted.
 const DELETION_DISABLED: i16 = 3;
 
+/// What an answer takes for each topic that is named.
+const ANSWER_BYTES: usize = 256;
+
 pub(crate) async fn handle(cx: &RequestContext, request: DeleteTopicsRequest) -> Answer<DeleteTopicsResponse> {
+    let named = request.topics.len().saturating_add(request.topic_names.len());
+    cx.spend(named.saturating_mul(ANSWER_BYTES))?;
     let asked = if cx.version() >= TOPIC_IDS {
         request.topics
     } else {

@@ -16,7 +16,13 @@ use crate::error_code::Told;
 /// The types of elections: of the preferred leader (0), and of any replica there is (1).
 const ELECTION_TYPES: std::ops::RangeInclusive<i8> = 0..=1;
 
+/// What an answer takes for each partition that is named.
+const ANSWER_BYTES: usize = 256;
+
 pub(crate) async fn handle(cx: &RequestContext, request: ElectLeadersRequest) -> Answer<ElectLeadersResponse> {
+    let topics = request.topic_partitions.iter().flatten();
+    let named: usize = topics.map(|topic| 1 + topic.partitions.len()).sum();
+    cx.spend(named.saturating_mul(ANSWER_BYTES))?;
     let named = request.topic_partitions.as_deref();
     if let Some(told) = refusal(&request) {
         let refused = named.unwrap_or_default().iter().map(|topic| results(topic, |_, _| told.clone()));
