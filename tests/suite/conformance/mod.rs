@@ -39,10 +39,7 @@ fn run(scenario: &str, play: fn(&mut Session<'_>)) {
     let _turn = shared.as_ref().map(|_| SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
     let target = match shared {
         Some(address) => Target::at(&address),
-        None => match Target::klamm() {
-            Some(target) => target,
-            None => return,
-        },
+        None => Target::klamm(),
     };
     target.wipe();
     let mut session = Session::new(&target);
