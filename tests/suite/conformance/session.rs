@@ -160,6 +160,8 @@ impl<'a> Session<'a> {
                 self.sorting.drain(..).for_each(|(list, by)| tree.sort(list, by));
                 if self.no_internal {
                     tree.retain("topics", |topic| topic.field("is_internal") != Some(&Tree::Word("true".to_string())));
+                    let internal = |name: &Tree| matches!(name, Tree::Text(name) if name.starts_with("__"));
+                    tree.retain("config_resources", |r| !r.field("resource_name").is_some_and(internal));
                 }
                 if R::KEY == ListGroupsRequest::KEY {
                     // Another scenario commits for the group "", which Kafka cannot delete.
@@ -237,12 +239,12 @@ impl<'a> Session<'a> {
     }
 
     /// Sends a body of raw bytes under a good header and decodes the answer as that API's.
-    pub(crate) fn body<R>(&mut self, name: impl Into<String>, version: i16, body: &[u8])
+    pub(crate) fn body<R>(&mut self, name: String, version: i16, body: &[u8])
     where
         R: Request,
         R::Response: Debug,
     {
-        let name = format!("{} v{} | {}", api_name(R::KEY), version, name.into());
+        let name = format!("{} v{} | {}", api_name(R::KEY), version, name);
         let wire = self.wire();
         let correlation = wire.next_correlation();
         let header = wire::header(R::KEY, version, R::header_version(version), correlation);
