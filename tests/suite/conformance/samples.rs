@@ -3,8 +3,8 @@
 use super::batch::Batch;
 use super::group::Member;
 use super::request::{
-    Topic, creatable, create_topics, delete_topics, fetch, fetch_partition, group_id, list_offsets, metadata, produce,
-    text, topic_name,
+    Topic, creatable, create_topics, delete_topics, fetch, fetch_partition, group_id, list_offsets, metadata,
+    produce, text, topic_name,
 };
 use super::session::{Session, versions};
 use bytes::BytesMut;
@@ -74,7 +74,8 @@ fn topics(all: &mut Samples) {
         CreatePartitionsRequest::default().with_topics(vec![topic]).with_timeout_ms(1000)
     });
     all.add(|_| {
-        let topic = describe_topic_partitions_request::TopicRequest::default().with_name(topic_name("unknown-topic"));
+        let topic =
+            describe_topic_partitions_request::TopicRequest::default().with_name(topic_name("unknown-topic"));
         DescribeTopicPartitionsRequest::default().with_topics(vec![topic]).with_response_partition_limit(10)
     });
 }
@@ -142,7 +143,9 @@ fn groups(all: &mut Samples) {
             let topic = offset_fetch_request::OffsetFetchRequestTopic::default()
                 .with_name(topic_name("unknown-topic"))
                 .with_partition_indexes(vec![0]);
-            OffsetFetchRequest::default().with_group_id(group_id("unknown-group")).with_topics(Some(vec![topic]))
+            OffsetFetchRequest::default()
+                .with_group_id(group_id("unknown-group"))
+                .with_topics(Some(vec![topic]))
         }
     });
     all.add(|_| {

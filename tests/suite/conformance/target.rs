@@ -3,9 +3,9 @@
 
 use super::session::ask;
 use super::wire::{PATIENCE, Wire};
-use klamm_broker::Broker;
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::StrBytes;
+use klamm_broker::Broker;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,13 @@ impl Target {
     /// A broker that runs at `HOST:PORT`.
     pub(crate) fn at(address: &str) -> Target {
         let address = address.to_socket_addrs().ok().and_then(|mut all| all.next()).expect("HOST:PORT");
-        Target { address, shared: true, silence: Duration::from_millis(1500), verbose: verbose(), _broker: None }
+        Target {
+            address,
+            shared: true,
+            silence: Duration::from_millis(1500),
+            verbose: verbose(),
+            _broker: None,
+        }
     }
 
     /// A new Klamm.
@@ -72,7 +78,8 @@ impl Target {
 
 /// Starts a Klamm with node id 1 in this process.
 fn start_klamm() -> (SocketAddr, Broker) {
-    let broker = Broker::builder().listen("127.0.0.1:0").config("node.id", "1").start().expect("a broker starts");
+    let broker =
+        Broker::builder().listen("127.0.0.1:0").config("node.id", "1").start().expect("a broker starts");
     let address = broker.bootstrap_servers().parse().expect("an address");
     (address, broker)
 }

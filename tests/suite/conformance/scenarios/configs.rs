@@ -69,7 +69,11 @@ pub(crate) fn of_topics(s: &mut Session<'_>) {
         s.call("none", v, own(Some(&[])));
         s.call("one that is not", v, own(Some(&["nonsense", "retention.ms"])));
         s.call("one twice", v, own(Some(&["retention.ms", "retention.ms"])));
-        let twice = vec![resource(TOPIC, "configs-own", Some(&["retention.ms"])), resource(TOPIC, "configs-plain", Some(&["retention.ms"])), resource(TOPIC, "configs-own", Some(&["segment.ms"]))];
+        let twice = vec![
+            resource(TOPIC, "configs-own", Some(&["retention.ms"])),
+            resource(TOPIC, "configs-plain", Some(&["retention.ms"])),
+            resource(TOPIC, "configs-own", Some(&["segment.ms"])),
+        ];
         s.sorted("results", "resource_name").call("several", v, describe(twice));
         s.call("nothing", v, describe(vec![]));
         if v >= 3 {
@@ -99,12 +103,27 @@ pub(crate) fn of_brokers(s: &mut Session<'_>) {
     ];
     for v in versions::<DescribeConfigsRequest>() {
         s.call("some of broker 1", v, describe(vec![resource(BROKER, "1", Some(&KEYS))]));
-        s.call("with synonyms", v, describe(vec![resource(BROKER, "1", Some(&KEYS))]).with_include_synonyms(true));
+        s.call(
+            "with synonyms",
+            v,
+            describe(vec![resource(BROKER, "1", Some(&KEYS))]).with_include_synonyms(true),
+        );
         for name in ["", "7", "-1", "x", "2147483648"] {
-            s.call(format!("broker {name:?}"), v, describe(vec![resource(BROKER, name, Some(&["num.partitions"]))]));
+            s.call(
+                format!("broker {name:?}"),
+                v,
+                describe(vec![resource(BROKER, name, Some(&["num.partitions"]))]),
+            );
         }
         s.call("all of the cluster", v, describe(vec![resource(BROKER, "", None)]));
-        for (kind, name) in [(LOGGER, "7"), (LOGGER, ""), (METRICS, "unknown"), (METRICS, ""), (GROUP, "unknown"), (GROUP, "")] {
+        for (kind, name) in [
+            (LOGGER, "7"),
+            (LOGGER, ""),
+            (METRICS, "unknown"),
+            (METRICS, ""),
+            (GROUP, "unknown"),
+            (GROUP, ""),
+        ] {
             s.call(format!("type {kind} {name:?}"), v, describe(vec![resource(kind, name, None)]));
         }
     }
@@ -115,24 +134,86 @@ pub(crate) fn values_of_topics(s: &mut Session<'_>) {
     create(s, "config-values", 1, &[]);
     let kinds: [(&[&str], &[&str]); 8] = [
         (
-            &["retention.ms", "retention.bytes", "local.retention.ms", "local.retention.bytes", "flush.ms", "flush.messages",
-                "delete.retention.ms", "file.delete.delay.ms", "index.interval.bytes", "max.compaction.lag.ms",
-                "min.compaction.lag.ms", "max.message.bytes", "message.timestamp.after.max.ms",
-                "message.timestamp.before.max.ms", "min.insync.replicas", "segment.bytes", "segment.index.bytes",
-                "segment.jitter.ms", "segment.ms"],
-            &["1", "0", "-1", "-2", "-3", "1048576", "2147483647", "2147483648", "9223372036854775807", "9223372036854775808",
-                " 5", "5 ", "1.5", "x", "", "0x10"],
+            &[
+                "retention.ms",
+                "retention.bytes",
+                "local.retention.ms",
+                "local.retention.bytes",
+                "flush.ms",
+                "flush.messages",
+                "delete.retention.ms",
+                "file.delete.delay.ms",
+                "index.interval.bytes",
+                "max.compaction.lag.ms",
+                "min.compaction.lag.ms",
+                "max.message.bytes",
+                "message.timestamp.after.max.ms",
+                "message.timestamp.before.max.ms",
+                "min.insync.replicas",
+                "segment.bytes",
+                "segment.index.bytes",
+                "segment.jitter.ms",
+                "segment.ms",
+            ],
+            &[
+                "1",
+                "0",
+                "-1",
+                "-2",
+                "-3",
+                "1048576",
+                "2147483647",
+                "2147483648",
+                "9223372036854775807",
+                "9223372036854775808",
+                " 5",
+                "5 ",
+                "1.5",
+                "x",
+                "",
+                "0x10",
+            ],
         ),
         (&["min.cleanable.dirty.ratio"], &["0", "1", "0.5", "1.1", "-0.1", "x", "NaN", "1e-3", ""]),
-        (&["cleanup.policy"], &["delete", "compact", "compact,delete", "delete,compact", " delete", "Delete", "delete,delete", "", ",", "none", "delete,x"]),
-        (&["compression.type"], &["producer", "gzip", "snappy", "lz4", "zstd", "uncompressed", "none", "GZIP", ""]),
+        (
+            &["cleanup.policy"],
+            &[
+                "delete",
+                "compact",
+                "compact,delete",
+                "delete,compact",
+                " delete",
+                "Delete",
+                "delete,delete",
+                "",
+                ",",
+                "none",
+                "delete,x",
+            ],
+        ),
+        (
+            &["compression.type"],
+            &["producer", "gzip", "snappy", "lz4", "zstd", "uncompressed", "none", "GZIP", ""],
+        ),
         (&["message.timestamp.type"], &["CreateTime", "LogAppendTime", "createtime", "x", ""]),
-        (&["preallocate", "unclean.leader.election.enable", "remote.storage.enable", "remote.copy.disable", "remote.log.delete.on.disable"],
-            &["true", "false", "TRUE", " true", "yes", "1", ""]),
-        (&["leader.replication.throttled.replicas", "follower.replication.throttled.replicas"],
-            &["*", "", "0:1", "0:1,1:1", "0", "x", "0:1:2", "none", "*,0:1"]),
-        (&["compression.gzip.level", "compression.lz4.level", "compression.zstd.level"],
-            &["1", "9", "0", "-1", "10", "17", "18", "22", "23", "-131072", "-131073", "x"]),
+        (
+            &[
+                "preallocate",
+                "unclean.leader.election.enable",
+                "remote.storage.enable",
+                "remote.copy.disable",
+                "remote.log.delete.on.disable",
+            ],
+            &["true", "false", "TRUE", " true", "yes", "1", ""],
+        ),
+        (
+            &["leader.replication.throttled.replicas", "follower.replication.throttled.replicas"],
+            &["*", "", "0:1", "0:1,1:1", "0", "x", "0:1:2", "none", "*,0:1"],
+        ),
+        (
+            &["compression.gzip.level", "compression.lz4.level", "compression.zstd.level"],
+            &["1", "9", "0", "-1", "10", "17", "18", "22", "23", "-131072", "-131073", "x"],
+        ),
     ];
     for (names, values) in kinds {
         for name in names {
@@ -141,11 +222,16 @@ pub(crate) fn values_of_topics(s: &mut Session<'_>) {
                 s.call(format!("{name} = {value:?}"), 1, request);
             }
             s.settle();
-            let shown = describe(vec![resource(TOPIC, "config-values", Some(&[name]))]).with_include_synonyms(true);
+            let shown =
+                describe(vec![resource(TOPIC, "config-values", Some(&[name]))]).with_include_synonyms(true);
             s.call(format!("{name} as it is"), 4, shown);
             s.call(format!("{name} deleted"), 1, change(&[(TOPIC, "config-values", &[(name, 1, None)])]));
             s.settle();
-            s.call(format!("{name} as it was"), 4, describe(vec![resource(TOPIC, "config-values", Some(&[name]))]));
+            s.call(
+                format!("{name} as it was"),
+                4,
+                describe(vec![resource(TOPIC, "config-values", Some(&[name]))]),
+            );
         }
     }
 }
@@ -156,7 +242,20 @@ pub(crate) fn changes(s: &mut Session<'_>) {
         let n = t.name.as_str();
         let show = |s: &mut Session<'_>| {
             s.settle();
-            s.call("now", 4, describe(vec![resource(TOPIC, n, Some(&["cleanup.policy", "retention.ms", "segment.ms", "leader.replication.throttled.replicas"]))]));
+            s.call(
+                "now",
+                4,
+                describe(vec![resource(
+                    TOPIC,
+                    n,
+                    Some(&[
+                        "cleanup.policy",
+                        "retention.ms",
+                        "segment.ms",
+                        "leader.replication.throttled.replicas",
+                    ]),
+                )]),
+            );
         };
         let steps: [(&str, &[Change<'_>]); 22] = [
             ("set", &[("retention.ms", 0, Some("1000"))]),
@@ -183,23 +282,49 @@ pub(crate) fn changes(s: &mut Session<'_>) {
             ("an empty key", &[("", 0, Some("1"))]),
         ];
         for (what, changes) in steps {
-            s.call(format!("only validated: {what}"), v, change(&[(TOPIC, n, changes)]).with_validate_only(true));
+            s.call(
+                format!("only validated: {what}"),
+                v,
+                change(&[(TOPIC, n, changes)]).with_validate_only(true),
+            );
             s.call(what, v, change(&[(TOPIC, n, changes)]));
             show(s);
         }
         for operation in [4, -1, 99] {
-            s.call(format!("operation {operation}"), v, change(&[(TOPIC, n, &[("retention.ms", operation, Some("1"))])]));
+            s.call(
+                format!("operation {operation}"),
+                v,
+                change(&[(TOPIC, n, &[("retention.ms", operation, Some("1"))])]),
+            );
         }
         s.call("no change", v, change(&[(TOPIC, n, &[])]));
         s.call("no resource", v, change(&[]));
-        s.call("a resource twice", v, change(&[(TOPIC, n, &[("retention.ms", 0, Some("1"))]), (TOPIC, n, &[("segment.ms", 0, Some("1"))])]));
-        s.call("an unknown topic", v, change(&[(TOPIC, "changes-unknown", &[("retention.ms", 0, Some("1"))])]));
+        s.call(
+            "a resource twice",
+            v,
+            change(&[
+                (TOPIC, n, &[("retention.ms", 0, Some("1"))]),
+                (TOPIC, n, &[("segment.ms", 0, Some("1"))]),
+            ]),
+        );
+        s.call(
+            "an unknown topic",
+            v,
+            change(&[(TOPIC, "changes-unknown", &[("retention.ms", 0, Some("1"))])]),
+        );
         s.call("an illegal topic", v, change(&[(TOPIC, "a b", &[("retention.ms", 0, Some("1"))])]));
         s.call("an empty topic", v, change(&[(TOPIC, "", &[("retention.ms", 0, Some("1"))])]));
         for kind in [0, 1, 3, -1, 64] {
-            s.call(format!("resource type {kind}"), v, change(&[(kind, "x", &[("retention.ms", 0, Some("1"))])]));
+            s.call(
+                format!("resource type {kind}"),
+                v,
+                change(&[(kind, "x", &[("retention.ms", 0, Some("1"))])]),
+            );
         }
-        let mixed = change(&[(TOPIC, n, &[("retention.ms", 0, Some("77000"))]), (TOPIC, "changes-unknown", &[("retention.ms", 0, Some("1"))])]);
+        let mixed = change(&[
+            (TOPIC, n, &[("retention.ms", 0, Some("77000"))]),
+            (TOPIC, "changes-unknown", &[("retention.ms", 0, Some("1"))]),
+        ]);
         s.sorted("responses", "resource_name").call("good and bad topics", v, mixed);
         show(s);
     }
@@ -207,13 +332,26 @@ pub(crate) fn changes(s: &mut Session<'_>) {
 
 pub(crate) fn replacements(s: &mut Session<'_>) {
     for v in versions::<AlterConfigsRequest>() {
-        let t = create(s, &format!("replaced-{v}"), 1, &[("cleanup.policy", "compact"), ("retention.ms", "5000")]);
+        let t = create(
+            s,
+            &format!("replaced-{v}"),
+            1,
+            &[("cleanup.policy", "compact"), ("retention.ms", "5000")],
+        );
         let n = t.name.as_str();
         let show = |s: &mut Session<'_>| {
             s.settle();
-            s.call("now", 4, describe(vec![resource(TOPIC, n, Some(&["cleanup.policy", "retention.ms", "segment.ms"]))]));
+            s.call(
+                "now",
+                4,
+                describe(vec![resource(TOPIC, n, Some(&["cleanup.policy", "retention.ms", "segment.ms"]))]),
+            );
         };
-        s.call("only validated", v, replace(&[(TOPIC, n, &[("segment.ms", Some("100"))])]).with_validate_only(true));
+        s.call(
+            "only validated",
+            v,
+            replace(&[(TOPIC, n, &[("segment.ms", Some("100"))])]).with_validate_only(true),
+        );
         show(s);
         s.call("replaced", v, replace(&[(TOPIC, n, &[("segment.ms", Some("100"))])]));
         show(s);
@@ -230,7 +368,11 @@ pub(crate) fn replacements(s: &mut Session<'_>) {
         s.call("no resource", v, replace(&[]));
         s.call("an unknown topic", v, replace(&[(TOPIC, "replaced-unknown", &[("segment.ms", Some("1"))])]));
         for kind in [0, 1, -1, 64] {
-            s.call(format!("resource type {kind}"), v, replace(&[(kind, "x", &[("retention.ms", Some("1"))])]));
+            s.call(
+                format!("resource type {kind}"),
+                v,
+                replace(&[(kind, "x", &[("retention.ms", Some("1"))])]),
+            );
         }
         s.call("an unknown broker", v, replace(&[(BROKER, "7", &[("log.retention.ms", Some("1"))])]));
         s.call("a read-only broker config", v, replace(&[(BROKER, "1", &[("num.partitions", Some("3"))])]));
@@ -238,7 +380,8 @@ pub(crate) fn replacements(s: &mut Session<'_>) {
 }
 
 pub(crate) fn changes_of_brokers(s: &mut Session<'_>) {
-    const SHOWN: [&str; 4] = ["log.retention.ms", "message.max.bytes", "log.cleanup.policy", "num.partitions"];
+    const SHOWN: [&str; 4] =
+        ["log.retention.ms", "message.max.bytes", "log.cleanup.policy", "num.partitions"];
     for v in versions::<IncrementalAlterConfigsRequest>() {
         for name in ["1", ""] {
             let show = |s: &mut Session<'_>| {
@@ -267,13 +410,21 @@ pub(crate) fn changes_of_brokers(s: &mut Session<'_>) {
             for changes in steps {
                 let (what, operation, value) = changes[0];
                 let what = format!("broker {name:?}: {what} {operation} {value:?}");
-                s.call(format!("{what}, only validated"), v, change(&[(BROKER, name, changes)]).with_validate_only(true));
+                s.call(
+                    format!("{what}, only validated"),
+                    v,
+                    change(&[(BROKER, name, changes)]).with_validate_only(true),
+                );
                 s.call(what, v, change(&[(BROKER, name, changes)]));
                 show(s);
             }
         }
         for name in ["7", "-1", "x"] {
-            s.call(format!("broker {name:?}"), v, change(&[(BROKER, name, &[("log.retention.ms", 0, Some("1"))])]));
+            s.call(
+                format!("broker {name:?}"),
+                v,
+                change(&[(BROKER, name, &[("log.retention.ms", 0, Some("1"))])]),
+            );
         }
     }
 }
@@ -295,7 +446,11 @@ pub(crate) fn changes_of_groups(s: &mut Session<'_>) {
             s.call("now", 4, describe(vec![resource(GROUP, "configured", None)]).with_include_synonyms(true));
             s.call(format!("{name} deleted"), v, change(&[(GROUP, "configured", &[(name, 1, None)])]));
         }
-        s.call("an empty group", v, change(&[(GROUP, "", &[("consumer.session.timeout.ms", 0, Some("45000"))])]));
+        s.call(
+            "an empty group",
+            v,
+            change(&[(GROUP, "", &[("consumer.session.timeout.ms", 0, Some("45000"))])]),
+        );
         s.settle();
         s.call("as it was", 4, describe(vec![resource(GROUP, "configured", None)]));
     }
@@ -308,7 +463,18 @@ pub(crate) fn resources(s: &mut Session<'_>) {
     s.quietly(1, change(&[(GROUP, "resources-group", &[("consumer.session.timeout.ms", 0, Some("50000"))])]));
     s.settle();
     s.call("version 0", 0, ListConfigResourcesRequest::default());
-    for kinds in [&[TOPIC][..], &[BROKER], &[GROUP], &[METRICS], &[LOGGER], &[TOPIC, GROUP], &[1], &[64], &[TOPIC, TOPIC], &[-1]] {
+    for kinds in [
+        &[TOPIC][..],
+        &[BROKER],
+        &[GROUP],
+        &[METRICS],
+        &[LOGGER],
+        &[TOPIC, GROUP],
+        &[1],
+        &[64],
+        &[TOPIC, TOPIC],
+        &[-1],
+    ] {
         let request = ListConfigResourcesRequest::default().with_resource_types(kinds.to_vec());
         s.without_internal_topics().call(format!("types {kinds:?}"), 1, request);
     }
