@@ -23,15 +23,28 @@ use crate::state::BrokerState;
 /// Answers are sent once they come to as much, even if more requests are waiting.
 const WRITE_BYTES: usize = 256 * 1024;
 
+/// A connection that has been silent for as long gives its buffer back.
+const BUFFER_KEPT: Duration = Duration::from_secs(1);
+
 /// A stream that frames come on.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {
     /// Returns once there may be something to read, so that no buffer is needed until then.
     fn readable(&self) -> impl Future<Output = std::io::Result<()>> + Send;
+
+    /// Returns once the client has gone and has left nothing to be read.
+    fn gone(&self) -> impl Future<Output = ()> + Send;
 }
 
 impl Stream for TcpStream {
     async fn readable(&self) -> std::io::Result<()> {
         TcpStream::readable(self).await
+    }
+
+    async fn gone(&self) {
+        if self.peek(&mut [0]).await.is_ok_and(|bytes| bytes > 0) {
+            // The next request is there already: whether the client goes after it cannot be seen behind it.
+            std::future::pending().await
+        }
     }
 }
 
@@ -107,7 +120,11 @@ impl<S: Stream> Connection<S> {
             Poll::Ready(outcome) => outcome,
             Poll::Pending => {
                 self.flush().await?;
-                handled.await
+                tokio::select! {
+                    outcome = handled => outcome,
+                    // Nobody waits for the answer any more: neither does the handler.
+                    () = self.stream.gone() => return Err(Ended::Left),
+                }
             }
         };
         match outcome {
@@ -130,9 +147,13 @@ impl<S: Stream> Connection<S> {
     async fn read(&mut self, most: usize, idle_ms: i64) -> Result<bool, Ended> {
         let patience = Duration::from_millis(idle_ms.max(1).unsigned_abs());
         if self.reader.is_empty() {
-            self.reader.release();
             self.memory.release();
-            let ready = tokio::time::timeout(patience, self.stream.readable()).await;
+            let mut ready = tokio::time::timeout(BUFFER_KEPT.min(patience), self.stream.readable()).await;
+            if ready.is_err() {
+                self.reader.release();
+                ready =
+                    tokio::time::timeout(patience.saturating_sub(BUFFER_KEPT), self.stream.readable()).await;
+            }
             ready.map_err(|_| Ended::Idle(patience))?.map_err(FrameError::Io)?;
         }
         let filled = self.reader.fill(&mut self.stream, most, &mut self.memory);

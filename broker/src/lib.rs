@@ -11,6 +11,7 @@ mod complaints;
 mod config;
 mod connection;
 mod context;
+mod coordinator;
 mod dispatch;
 mod error_code;
 mod fetch;

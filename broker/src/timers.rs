@@ -127,7 +127,7 @@ mod tests {
         let timers = Timers::new(Clock::manual(0));
         let seen = Arc::default();
         let (again, inner) = (Arc::clone(&timers), note(&seen, "inner"));
-        timers.schedule(5, Box::new(move |at| drop(again.schedule(at + 5, inner))));
+        timers.schedule(5, Box::new(move |at| _ = again.schedule(at + 5, inner)));
         timers.advance_to(10);
         assert_eq!(*seen.lock(), [(10, "inner")]);
     }
