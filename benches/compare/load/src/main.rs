@@ -34,7 +34,7 @@ impl Plan {
                 "--only" => plan.only = Some(args.next().context(USAGE)?),
                 name => {
                     let before = plan.peers.len();
-                    plan.peers.extend(Peer::ALL.into_iter().filter(|peer| peer.argument() == name));
+                    plan.peers.extend(Peer::ALL.into_iter().filter(|peer| peer.answers_to(name)));
                     if plan.peers.len() == before {
                         bail!("{name}?\n{USAGE}");
                     }
@@ -198,7 +198,10 @@ fn partitions(plan: &Plan, programs: &Programs, figures: &mut Figures) -> Result
             let server = Server::start(peer, programs)?.0;
             let mut connection = Connection::open(server.port)?;
             let began = Instant::now();
-            connection.create(&topics, 100)?;
+            // Kafka makes at most 10,000 records of its metadata of one request.
+            for some in topics.chunks(10) {
+                connection.create(some, 100)?;
+            }
             figures.add(Measure::Partitions, peer, began.elapsed().as_secs_f64());
         }
     }

@@ -37,12 +37,13 @@ impl Peer {
         }
     }
 
-    /// What chooses it on the command line.
-    pub fn argument(self) -> &'static str {
+    /// Whether `name` chooses it on the command line: `klamm` is both of Klamm's homes.
+    pub fn answers_to(self, name: &str) -> bool {
         match self {
-            Peer::KlammMemory | Peer::KlammFolder => "klamm",
-            Peer::Kfake => "kfake",
-            Peer::Kafka => "kafka",
+            Peer::KlammMemory => matches!(name, "klamm" | "klamm-memory"),
+            Peer::KlammFolder => matches!(name, "klamm" | "klamm-folder"),
+            Peer::Kfake => name == "kfake",
+            Peer::Kafka => name == "kafka",
         }
     }
 }
