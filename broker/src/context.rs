@@ -1,9 +1,11 @@
 //! What a handler knows of the request it answers, and the ways in which it can end.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kafka_protocol::error::ResponseError;
 
+use crate::limits::MAX_ANSWER_BYTES;
 use crate::state::BrokerState;
 
 /// The connection that a request came on.
@@ -22,9 +24,23 @@ pub(crate) struct RequestContext {
     pub(crate) peer: Peer,
     pub(crate) version: i16,
     pub(crate) client_id: Option<Arc<str>>,
+    /// What the answer takes so far, as far as its handler counts it.
+    pub(crate) answer_bytes: Arc<AtomicUsize>,
 }
 
 impl RequestContext {
+    /// Counts `bytes` that the answer is about to take. A short request can name the same thing ten thousand times, and
+    /// ask for a kilobyte about it each time: handlers of such requests come by here before they make each part.
+    pub(crate) fn spend(&self, bytes: usize) -> Answer<()> {
+        let before = self.answer_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if before.saturating_add(bytes) > MAX_ANSWER_BYTES {
+            return Err(Refusal::Close(format!(
+                "the answer to its request would take over {MAX_ANSWER_BYTES} bytes"
+            )));
+        }
+        Ok(())
+    }
+
     /// The version in which the request was sent; its answer has the same.
     pub(crate) fn version(&self) -> i16 {
         self.version

@@ -36,6 +36,7 @@ pub(crate) async fn dispatch(broker: &Arc<BrokerState>, peer: &Peer, frame: Byte
         peer: peer.clone(),
         version: header.api_version,
         client_id: header.client_id.as_deref().map(Arc::from),
+        answer_bytes: Arc::default(),
     };
     let answered = match api::find(header.api_key) {
         Some(api) if api.serves(header.api_version) => api::call(api.key, &cx, header.body).await,

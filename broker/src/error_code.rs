@@ -28,6 +28,25 @@ pub(crate) fn of_topic(error: &TopicError) -> ResponseError {
     }
 }
 
+/// Why something was not done, as a client is told: the code, and the sentence that goes with it where Kafka has one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) error: ResponseError,
+    pub(crate) message: Option<String>,
+}
+
+impl Told {
+    pub(crate) fn new(error: ResponseError, message: impl Into<String>) -> Self {
+        Told { error, message: Some(message.into()) }
+    }
+}
+
+impl From<TopicError> for Told {
+    fn from(error: TopicError) -> Self {
+        Told::new(of_topic(&error), error.to_string())
+    }
+}
+
 /// What a client is told of `error`.
 pub(crate) fn of_append(error: &AppendError) -> AppendFailure {
     let message = Some(error.to_string());

@@ -24,6 +24,7 @@ mod listeners;
 mod metadata;
 mod operations;
 mod partition;
+mod placement;
 mod producer_ids;
 mod properties;
 mod random;

@@ -9,6 +9,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// room for two of the longest frames that `socket.request.max.bytes` allows by default, and some.
 pub(crate) const DEFAULT_REQUEST_MEMORY_BYTES: usize = 256 * 1024 * 1024;
 
+/// What the answer to one request may take where its length is not bounded by the request's, record data left out:
+/// enough for the offsets and metadata of two hundred thousand partitions. Its connection is closed instead.
+pub(crate) const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
+
 /// Connections that are served at once, where `max.connections` sets no less: below the system's usual hard limit of
 /// open files, so that logs can still be opened.
 pub(crate) const MAX_CONNECTIONS: usize = 16_384;
@@ -19,6 +23,18 @@ pub(crate) const MAX_TOPICS: usize = 100_000;
 /// Partitions that a broker holds, all topics together; creating one more is refused with POLICY_VIOLATION. At under
 /// 2 KB for an empty one they fit into half a gigabyte.
 pub(crate) const MAX_PARTITIONS: usize = 200_000;
+
+/// Configs in one answer to DescribeConfigs, at some 300 bytes each; the resources that come after are refused with
+/// INVALID_REQUEST. All configs of fifteen thousand topics fit.
+pub(crate) const MAX_DESCRIBED_CONFIGS: usize = 500_000;
+
+/// Bytes of the names and values that one topic's own configs may have; more are refused with INVALID_CONFIG. Room
+/// for a list of thousands of throttled replicas.
+pub(crate) const MAX_TOPIC_CONFIG_BYTES: usize = 64 * 1024;
+
+/// Bytes of the names and values of all dynamic configs of brokers, groups and metrics subscriptions together; a change
+/// that needs more is refused with POLICY_VIOLATION. Room for the configs of a hundred thousand groups.
+pub(crate) const MAX_DYNAMIC_CONFIG_BYTES: usize = 16 * 1024 * 1024;
 
 /// A request that finds no memory free waits for as long before its connection is closed.
 const MEMORY_PATIENCE: Duration = Duration::from_secs(5);

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::complaints::Complaints;
 use crate::config::{ConfigError, ConfigStore};
+use crate::coordinator::group::{GroupCoordinator, GroupSettings};
 use crate::fetch::FetchSessions;
 use crate::housekeeper;
 use crate::ids;
@@ -25,7 +26,7 @@ use crate::properties;
 use crate::random::Random;
 use crate::state::BrokerState;
 use crate::timers::Timers;
-use crate::topics::{NewTopic, TopicError, Topics};
+use crate::topics::{NewTopic, OFFSETS_TOPIC, TopicError, Topics};
 use crate::transport::{self, InProcessConnection, tcp};
 
 /// How long a broker that stops waits for the requests under way.
@@ -67,6 +68,15 @@ pub enum StartError {
     Metadata {
         /// Where reading began.
         offset: i64,
+        /// What was found.
+        why: String,
+    },
+    /// The topic of committed offsets cannot be read.
+    #[error(
+        "the data folder's committed offsets cannot be read: {why}; \
+         restore the folder from a copy, or start with another"
+    )]
+    Groups {
         /// What was found.
         why: String,
     },
@@ -238,6 +248,7 @@ impl Broker {
             builder.listeners
         };
         let bound = listeners.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+        note_places(&config, &bound, &builder.home)?;
         let state = open(builder.home, config, builder.clock, builder.seed)?;
         for (name, partitions) in &builder.topics {
             create_if_missing(&state, name, *partitions)?;
@@ -352,6 +363,22 @@ fn advertised(listener: &Listener, local: SocketAddr) -> (String, u16) {
     (host.to_owned(), port)
 }
 
+/// Has DescribeConfigs show where the broker listens and keeps its data, however it was told.
+fn note_places(config: &ConfigStore, bound: &[Bound], home: &Home) -> Result<(), StartError> {
+    let (mut listeners, mut advertised) = (Vec::new(), Vec::new());
+    for (index, (listener, (host, port))) in bound.iter().enumerate() {
+        let name = if index == 0 { "PLAINTEXT".to_owned() } else { format!("PLAINTEXT_{}", index + 1) };
+        listeners.push(format!("{name}://{}", listener.local_addr()?));
+        advertised.push(format!("{name}://{host}:{port}"));
+    }
+    config.note("listeners", listeners.join(","));
+    config.note("advertised.listeners", advertised.join(","));
+    if let Home::Folder(folder) = home {
+        config.note("log.dirs", folder.display().to_string());
+    }
+    Ok(())
+}
+
 /// Opens the data and puts the broker's parts together.
 fn open(
     home: Home,
@@ -367,11 +394,14 @@ fn open(
     let metadata = Arc::new(metadata);
     let settings = config.settings();
     let request_memory = usize::try_from(settings.queued_max_request_bytes).ok().filter(|bytes| *bytes > 0);
+    let timers = Timers::new(clock.clone());
+    let groups = GroupCoordinator::new(clock.clone(), Arc::clone(&timers), GroupSettings::of(&settings));
     let state = Arc::new(BrokerState {
         node_id: settings.node_id,
         cluster_id,
         rack: settings.broker_rack.clone(),
-        timers: Timers::new(clock.clone()),
+        timers,
+        groups,
         clock,
         random,
         config,
@@ -385,6 +415,9 @@ fn open(
         listeners: RwLock::default(),
     });
     restore(&state, remembered)?;
+    if let Some(topic) = state.topics.get(OFFSETS_TOPIC) {
+        state.attach_groups(&topic).map_err(|error| StartError::Groups { why: error.to_string() })?;
+    }
     Ok(state)
 }
 

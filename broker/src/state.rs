@@ -9,6 +9,9 @@ use parking_lot::RwLock;
 use crate::clock::Clock;
 use crate::complaints::Complaints;
 use crate::config::ConfigStore;
+use crate::coordinator::group::GroupCoordinator;
+use crate::coordinator::journal::JournalError;
+use crate::coordinator::partition_log;
 use crate::fetch::FetchSessions;
 use crate::limits::RequestMemoryPool;
 use crate::metadata::MetadataJournal;
@@ -31,6 +34,7 @@ pub(crate) struct BrokerState {
     pub(crate) topics: Topics,
     pub(crate) sessions: FetchSessions,
     pub(crate) producer_ids: ProducerIds,
+    pub(crate) groups: Arc<GroupCoordinator>,
     pub(crate) request_memory: RequestMemoryPool,
     pub(crate) places: Places,
     pub(crate) complaints: Complaints,
@@ -60,6 +64,17 @@ impl BrokerState {
         )
     }
 
+    /// Deletes a topic with all that is kept of it: records, configs, and the offsets that groups have in it.
+    pub(crate) fn delete_topic(&self, topic: &Arc<Topic>) -> Result<(), TopicError> {
+        self.topics.delete(topic, self.clock.now_ms())?;
+        if &**topic.name() == OFFSETS_TOPIC {
+            self.groups.detach();
+        } else {
+            self.groups.forget_topic(topic.name());
+        }
+        Ok(())
+    }
+
     /// Creates a topic that a client has asked about, with the broker's defaults.
     pub(crate) fn create_automatically(&self, name: &str) -> Result<(), ResponseError> {
         if matches!(name, OFFSETS_TOPIC | TRANSACTION_TOPIC) {
@@ -82,5 +97,28 @@ impl BrokerState {
             Err(TopicError::Exists(_)) => self.topics.get(name).ok_or(ResponseError::CoordinatorNotAvailable),
             Err(error) => Err(crate::error_code::of_topic(&error)),
         }
+    }
+
+    /// The coordinator of groups, with its topic, which is created on first use. To look at groups that are there
+    /// already, `groups` alone does.
+    pub(crate) fn group_coordinator(&self) -> Result<&Arc<GroupCoordinator>, ResponseError> {
+        if !self.groups.is_attached() {
+            // Fifty logs are made or read: other tasks of this thread move elsewhere meanwhile.
+            tokio::task::block_in_place(|| self.create_or_read_groups())?;
+        }
+        Ok(&self.groups)
+    }
+
+    fn create_or_read_groups(&self) -> Result<(), ResponseError> {
+        let topic = self.ensure_internal(OFFSETS_TOPIC)?;
+        self.attach_groups(&topic).map_err(|error| {
+            tracing::error!("the topic of offsets cannot be read: {error}");
+            ResponseError::CoordinatorNotAvailable
+        })
+    }
+
+    /// Takes up the groups that `__consumer_offsets` remembers.
+    pub(crate) fn attach_groups(&self, topic: &Topic) -> Result<(), JournalError> {
+        self.groups.attach(partition_log::of(topic))
     }
 }

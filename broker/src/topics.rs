@@ -140,8 +140,8 @@ impl Topics {
         self.registry.read().by_name.values().cloned().collect()
     }
 
-    /// Whether `new` could be created as things stand.
-    pub(crate) fn check_new(&self, name: &str, partitions: i32) -> Result<(), TopicError> {
+    /// Whether a topic of this name could be created as things stand.
+    pub(crate) fn check_name_is_free(&self, name: &str) -> Result<(), TopicError> {
         check_name(name)?;
         let registry = self.registry.read();
         if registry.by_name.contains_key(name) {
@@ -157,13 +157,19 @@ impl Topics {
                 "This broker holds {MAX_TOPICS} topics and takes no more."
             )));
         }
-        registry.check_room(partitions)
+        Ok(())
+    }
+
+    /// Whether there is room for as many partitions more.
+    pub(crate) fn check_room(&self, partitions: i32) -> Result<(), TopicError> {
+        self.registry.read().check_room(partitions)
     }
 
     /// Creates a topic. It can be used once this returns, and survives a restart on a data folder.
     pub(crate) fn create(&self, new: NewTopic, now_ms: i64) -> Result<Arc<Topic>, TopicError> {
         let _changing = self.changing.lock();
-        self.check_new(&new.name, new.partitions)?;
+        self.check_name_is_free(&new.name)?;
+        self.check_room(new.partitions)?;
         // The folders first: if one cannot be made, nothing is remembered.
         let topic = self.open(&new, now_ms)?;
         let mut records =
@@ -196,7 +202,7 @@ impl Topics {
         self.delete_logs(topic)
     }
 
-    /// Gives a topic more partitions, `count` in all.
+    /// Gives a topic more partitions, `count` in all; one that has as many is left alone.
     pub(crate) fn add_partitions(
         &self,
         topic: &Arc<Topic>,
@@ -205,7 +211,10 @@ impl Topics {
     ) -> Result<(), TopicError> {
         let _changing = self.changing.lock();
         let have = topic.partition_count();
-        self.registry.read().check_room(count - have)?;
+        if count <= have {
+            return Ok(());
+        }
+        self.check_room(count.saturating_sub(have))?;
         let options = topic.partition(0).map(|partition| partition.log().options()).unwrap_or_default();
         let added: Vec<_> = (have..count)
             .map(|index| self.open_partition(&topic.name, index, topic.id, &options, now_ms))
@@ -315,7 +324,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), TopicError> {
     let wrong = if name.is_empty() {
         "the empty string is not allowed".to_owned()
     } else if name == "." || name == ".." {
-        "'.' or '..' is not allowed".to_owned()
+        format!("'{name}' is not allowed")
     } else if name.len() > LONGEST_NAME {
         format!("the length of '{name}' is longer than the max allowed length {LONGEST_NAME}")
     } else if !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')) {

@@ -55,7 +55,20 @@ impl Default for LogOptions {
 pub struct OpenError(pub String);
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct StorageError(pub String);
+pub struct StorageErrorOld(pub String);
+pub struct ActiveProducer {
+    pub producer_id: i64,
+    pub epoch: i16,
+    pub last_sequence: i32,
+    pub last_timestamp: i64,
+}
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    #[error("x")]
+    OffsetOutOfRange { offset: i64, start: i64, end: i64 },
+    #[error("{0}")]
+    Failed(String),
+}
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct AppendError(pub String);
@@ -236,6 +249,15 @@ impl Log {
         Ok(())
     }
     pub fn expire_producers(&self, _n: i64) {}
+    pub fn offset_for_timestamp(&self, _ts: i64) -> Result<Option<(i64, i64)>, ReadError> {
+        Ok(None)
+    }
+    pub fn max_timestamp(&self) -> Result<Option<(i64, i64)>, ReadError> {
+        Ok(None)
+    }
+    pub fn active_producers(&self) -> Vec<ActiveProducer> {
+        Vec::new()
+    }
     pub fn size_bytes(&self) -> u64 {
         0
     }

@@ -35,15 +35,27 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts it, and returns once clients can connect.
+    /// Starts it on a data folder, and returns once clients can connect.
     pub(crate) fn start(folder: &Path, address: &str, more: &[&str]) -> Process {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_klamm"))
-            .args(["serve", "--listen", address, "--data-dir"])
-            .arg(folder)
-            .args(more)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the klamm binary was built with this test");
+        let mut command = Process::command(address, more);
+        command.arg("--data-dir").arg(folder);
+        Process::spawn(command)
+    }
+
+    /// Starts it in memory, and returns once clients can connect.
+    pub(crate) fn start_in_memory(address: &str, more: &[&str]) -> Process {
+        Process::spawn(Process::command(address, more))
+    }
+
+    fn command(address: &str, more: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_klamm"));
+        command.args(["serve", "--listen", address]).args(more);
+        command
+    }
+
+    fn spawn(mut command: Command) -> Process {
+        let mut child =
+            command.stdout(Stdio::piped()).spawn().expect("the klamm binary was built with this test");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("stdout is piped"))
             .read_line(&mut line)

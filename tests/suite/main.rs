@@ -1,6 +1,11 @@
 //! The integration suite of Klamm: one binary, one module a subject.
 
+mod configs;
+#[cfg(test)]
+mod conformance;
 mod crash;
+mod embedded;
+mod fuzz;
 mod harness;
 mod serve;
 mod tidy;

@@ -4,6 +4,8 @@
 //! A topic that does not exist is created where the request and `auto.create.topics.enable` allow it; as in Kafka the
 //! answer is UNKNOWN_TOPIC_OR_PARTITION that one time, and the client asks again.
 
+use std::collections::HashSet;
+
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::{
@@ -32,7 +34,10 @@ pub(crate) async fn handle(cx: &RequestContext, request: MetadataRequest) -> Ans
         None => broker.topics.all().iter().map(|topic| describe(cx, topic)).collect(),
         Some(asked) => {
             let create = request.allow_auto_topic_creation || cx.version() < 4;
-            asked.iter().map(|topic| find(cx, topic, create)).collect()
+            // One answer for a topic, however often it is named: a short request must not make a huge answer.
+            let mut seen = HashSet::new();
+            let distinct = asked.iter().filter(|topic| seen.insert((topic.topic_id, &topic.name)));
+            distinct.map(|topic| find(cx, topic, create)).collect()
         }
     };
     let operations = if request.include_topic_authorized_operations { TOPIC_OPERATIONS } else { NOT_ASKED };

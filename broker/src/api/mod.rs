@@ -66,6 +66,34 @@ macro_rules! apis {
 apis! {
     produce Produce 3..=13: ProduceRequest => kafka_protocol::messages::ProduceResponse;
     fetch Fetch 4..=18: FetchRequest => crate::fetch::FetchAnswer;
+    list_offsets ListOffsets 1..=10: ListOffsetsRequest => kafka_protocol::messages::ListOffsetsResponse;
     metadata Metadata 0..=13: MetadataRequest => kafka_protocol::messages::MetadataResponse;
+    offset_commit OffsetCommit 2..=9: OffsetCommitRequest => kafka_protocol::messages::OffsetCommitResponse;
+    offset_fetch OffsetFetch 1..=9: OffsetFetchRequest => kafka_protocol::messages::OffsetFetchResponse;
+    find_coordinator FindCoordinator 0..=6: FindCoordinatorRequest => kafka_protocol::messages::FindCoordinatorResponse;
+    join_group JoinGroup 0..=9: JoinGroupRequest => kafka_protocol::messages::JoinGroupResponse;
+    heartbeat Heartbeat 0..=4: HeartbeatRequest => kafka_protocol::messages::HeartbeatResponse;
+    leave_group LeaveGroup 0..=5: LeaveGroupRequest => kafka_protocol::messages::LeaveGroupResponse;
+    sync_group SyncGroup 0..=5: SyncGroupRequest => kafka_protocol::messages::SyncGroupResponse;
+    describe_groups DescribeGroups 0..=6: DescribeGroupsRequest => kafka_protocol::messages::DescribeGroupsResponse;
+    list_groups ListGroups 0..=5: ListGroupsRequest => kafka_protocol::messages::ListGroupsResponse;
     api_versions ApiVersions 0..=4: ApiVersionsRequest => kafka_protocol::messages::ApiVersionsResponse;
+    create_topics CreateTopics 2..=7: CreateTopicsRequest => kafka_protocol::messages::CreateTopicsResponse;
+    delete_topics DeleteTopics 1..=6: DeleteTopicsRequest => kafka_protocol::messages::DeleteTopicsResponse;
+    delete_records DeleteRecords 0..=2: DeleteRecordsRequest => kafka_protocol::messages::DeleteRecordsResponse;
+    init_producer_id InitProducerId 0..=5: InitProducerIdRequest => kafka_protocol::messages::InitProducerIdResponse;
+    offset_for_leader_epoch OffsetForLeaderEpoch 2..=4: OffsetForLeaderEpochRequest => kafka_protocol::messages::OffsetForLeaderEpochResponse;
+    describe_configs DescribeConfigs 1..=4: DescribeConfigsRequest => kafka_protocol::messages::DescribeConfigsResponse;
+    alter_configs AlterConfigs 0..=2: AlterConfigsRequest => kafka_protocol::messages::AlterConfigsResponse;
+    describe_log_dirs DescribeLogDirs 1..=4: DescribeLogDirsRequest => kafka_protocol::messages::DescribeLogDirsResponse;
+    create_partitions CreatePartitions 0..=3: CreatePartitionsRequest => kafka_protocol::messages::CreatePartitionsResponse;
+    delete_groups DeleteGroups 0..=2: DeleteGroupsRequest => kafka_protocol::messages::DeleteGroupsResponse;
+    elect_leaders ElectLeaders 0..=2: ElectLeadersRequest => kafka_protocol::messages::ElectLeadersResponse;
+    incremental_alter_configs IncrementalAlterConfigs 0..=1: IncrementalAlterConfigsRequest => kafka_protocol::messages::IncrementalAlterConfigsResponse;
+    list_partition_reassignments ListPartitionReassignments 0..=0: ListPartitionReassignmentsRequest => kafka_protocol::messages::ListPartitionReassignmentsResponse;
+    offset_delete OffsetDelete 0..=0: OffsetDeleteRequest => kafka_protocol::messages::OffsetDeleteResponse;
+    describe_cluster DescribeCluster 0..=2: DescribeClusterRequest => kafka_protocol::messages::DescribeClusterResponse;
+    describe_producers DescribeProducers 0..=0: DescribeProducersRequest => kafka_protocol::messages::DescribeProducersResponse;
+    list_config_resources ListConfigResources 0..=1: ListConfigResourcesRequest => kafka_protocol::messages::ListConfigResourcesResponse;
+    describe_topic_partitions DescribeTopicPartitions 0..=0: DescribeTopicPartitionsRequest => kafka_protocol::messages::DescribeTopicPartitionsResponse;
 }

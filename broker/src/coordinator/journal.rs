@@ -94,7 +94,8 @@ impl<L: JournalLog> Journal<L> {
         let size = self.log.size_bytes();
         if size < COMPACT_MIN_BYTES || size < live_bytes.saturating_mul(COMPACT_RATIO) {
             // Not worth it yet: ask again when it could be.
-            let next = size.max(live_bytes.saturating_mul(COMPACT_RATIO)).saturating_add(COMPACT_MIN_BYTES / 2);
+            let next =
+                size.max(live_bytes.saturating_mul(COMPACT_RATIO)).saturating_add(COMPACT_MIN_BYTES / 2);
             self.check_at.store(next, Ordering::Relaxed);
             return None;
         }
@@ -142,6 +143,7 @@ pub(crate) mod memory {
     struct Inner {
         records: Vec<(i64, JournalRecord)>,
         end: i64,
+        bytes: u64,
         failing: bool,
     }
 
@@ -175,6 +177,7 @@ pub(crate) mod memory {
                 let end = inner.end;
                 inner.records.push((end, record.clone()));
                 inner.end += 1;
+                inner.bytes += record.size() as u64;
             }
             Ok(())
         }
@@ -190,7 +193,7 @@ pub(crate) mod memory {
         }
 
         fn size_bytes(&self) -> u64 {
-            self.0.lock().records.iter().map(|(_, record)| record.size() as u64).sum()
+            self.0.lock().bytes
         }
 
         fn start_at(&self, offset: i64, _now_ms: i64) -> Result<(), JournalError> {
@@ -199,6 +202,7 @@ pub(crate) mod memory {
                 return Err(JournalError::Log("told to fail".to_owned()));
             }
             inner.records.retain(|(at, _)| *at >= offset);
+            inner.bytes = inner.records.iter().map(|(_, record)| record.size() as u64).sum();
             Ok(())
         }
     }
@@ -210,7 +214,10 @@ mod tests {
     use super::*;
 
     fn record(key: &str, value: usize) -> JournalRecord {
-        JournalRecord { key: Bytes::copy_from_slice(key.as_bytes()), value: Some(Bytes::from(vec![7; value])) }
+        JournalRecord {
+            key: Bytes::copy_from_slice(key.as_bytes()),
+            value: Some(Bytes::from(vec![7; value])),
+        }
     }
 
     #[test]

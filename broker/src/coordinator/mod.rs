@@ -5,3 +5,4 @@
 
 pub(crate) mod group;
 pub(crate) mod journal;
+pub(crate) mod partition_log;

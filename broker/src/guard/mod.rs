@@ -14,12 +14,13 @@ mod walk;
 
 use bytes::Bytes;
 
-/// What one decoded request may take beside its frame.
+/// What one decoded request may take beside its frame, with a hundred bytes and some for each thing it names, which is
+/// the least that an answer has on it.
 ///
 /// A decoded request is mostly larger than its bytes, and can be a hundred times larger if it is made for it: an
-/// element of three bytes becomes a structure with a map. This bound allows a third of a million partitions, or
-/// four hundred thousand topic names, in one request, which is more than a broker holds.
-pub(crate) const MAX_DECODED_BYTES: usize = 32 * 1024 * 1024;
+/// element of three bytes becomes a structure with a map. This bound allows a quarter of a million partitions, or as
+/// many topic names, in one request, which is more than a broker holds.
+pub(crate) const MAX_DECODED_BYTES: usize = 64 * 1024 * 1024;
 
 /// Why a request is refused. Its connection is closed, as Kafka closes it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -99,5 +100,5 @@ pub(crate) fn check_header(frame: &Bytes) -> Result<Header, GuardError> {
 /// [`MAX_DECODED_BYTES`] together.
 pub(crate) fn check(api_key: i16, version: i16, body: &Bytes) -> Result<Bytes, GuardError> {
     let message = schema::request(api_key).ok_or(GuardError::Api(api_key))?;
-    Ok(walk::check(message, version, body, MAX_DECODED_BYTES)?.body)
+    walk::check(message, version, body, MAX_DECODED_BYTES)
 }

@@ -13,31 +13,25 @@ use super::utf8;
 /// The longest string of a compact length, in bytes: Kafka's.
 const MAX_STRING_BYTES: usize = 0x7fff;
 
+/// What each element of an array is charged besides what it takes itself: the answer has a part for it.
+const ANSWER_BYTES: usize = 128;
+
 /// What the first unknown tagged field of a structure costs when decoded: a node of a `BTreeMap<i32, Bytes>`.
 const DECODED_FIRST_TAG_BYTES: usize = 448;
 
 /// What each further one costs, in nodes that are half full.
 const DECODED_TAG_BYTES: usize = 112;
 
-/// A message that is safe to decode.
-#[derive(Debug)]
-pub(crate) struct Checked {
-    /// The message: the bytes that were checked, or, where the decoder is stricter than Kafka, others of the same
-    /// meaning.
-    pub(crate) body: Bytes,
-    /// An upper estimate of the memory that the decoded message takes beside `body`.
-    pub(crate) decoded_bytes: usize,
-}
-
-/// Checks `body` as a `message` of `version` that takes at most `limit` bytes when decoded.
+/// Checks `body` as a `message` of `version` that takes at most `limit` bytes when decoded, its own left out.
 ///
-/// Bytes behind the message are left alone, as Kafka leaves them.
+/// Returns a message that is safe to decode: the bytes that were checked, or, where the decoder is stricter than
+/// Kafka, others of the same meaning. Bytes behind the message are left alone, as Kafka leaves them.
 pub(crate) fn check(
     message: &Message,
     version: i16,
     body: &Bytes,
     limit: usize,
-) -> Result<Checked, GuardError> {
+) -> Result<Bytes, GuardError> {
     if !message.versions.contains(&version) {
         return Err(GuardError::Version { api: message.name, version });
     }
@@ -45,15 +39,14 @@ pub(crate) fn check(
     let mut walk = Walk::new(body, version, flexible, limit, ());
     walk.charge(decoded_bytes(message.fields))?;
     walk.fields(message.fields)?;
-    let decoded_bytes = walk.decoded;
     if !walk.rewrite {
-        return Ok(Checked { body: body.clone(), decoded_bytes });
+        return Ok(body.clone());
     }
     let mut walk = Walk::new(body, version, flexible, limit, Vec::with_capacity(body.len()));
     walk.fields(message.fields)?;
     let mut rewritten = walk.out;
     rewritten.extend_from_slice(walk.rest);
-    Ok(Checked { body: rewritten.into(), decoded_bytes })
+    Ok(rewritten.into())
 }
 
 /// Steps over the tagged fields of a message that has no known ones, such as a request header. Returns what is behind
@@ -97,7 +90,7 @@ struct Walk<'a, O> {
     rest: &'a [u8],
     version: i16,
     flexible: bool,
-    /// The estimate so far.
+    /// What the decoded message, and an answer to it, are estimated to take so far.
     decoded: usize,
     limit: usize,
     /// Something was read that the decoder would not read, or not read so.
@@ -111,10 +104,22 @@ impl<'a, O: Output> Walk<'a, O> {
     }
 
     fn fields(&mut self, fields: &'static [Field]) -> Result<(), GuardError> {
+        // Neighbours of a fixed size are read in one step: most of what there is in the requests that matter.
+        let mut run = 0;
         for field in fields {
-            if field.tag.is_none() && field.exists(self.version) {
-                self.field(field)?;
+            if field.tag.is_some() || !field.exists(self.version) {
+                continue;
             }
+            match field.kind {
+                Kind::Fixed(size) => run += size,
+                _ => {
+                    self.keep(std::mem::take(&mut run), field.name)?;
+                    self.field(field)?;
+                }
+            }
+        }
+        if run > 0 {
+            self.keep(run, fields.last().map_or("", |field| field.name))?;
         }
         if self.flexible { self.tagged_fields(fields) } else { Ok(()) }
     }
@@ -150,6 +155,7 @@ impl<'a, O: Output> Walk<'a, O> {
             return Err(GuardError::Count { field: name, count, remaining: self.rest.len() });
         }
         self.put_length(Some(count), Width::Four);
+        self.charge(count.saturating_mul(ANSWER_BYTES))?;
         match element {
             Element::Fixed(size) => {
                 let total = count.saturating_mul(size);
@@ -202,6 +208,11 @@ impl<'a, O: Output> Walk<'a, O> {
 
     fn tagged_fields(&mut self, known: &'static [Field]) -> Result<(), GuardError> {
         const NAME: &str = "tagged fields";
+        if let [0, rest @ ..] = self.rest {
+            self.rest = rest;
+            self.out.put(&[0]);
+            return Ok(());
+        }
         // Kafka counts in signed numbers: a huge count is a negative one, and there are none.
         let count = self.varint(NAME)?;
         self.rewrite |= count < 0;

@@ -2,6 +2,7 @@
 //!
 //! Knows storage, and nothing of requests or of other partitions.
 
+mod offsets;
 mod wait;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use bytes::Bytes;
 use klamm_storage::{AppendContext, AppendError, Appended, Log, Origin};
 
+pub(crate) use offsets::{FoundOffset, OffsetSpec};
 pub(crate) use wait::Waiter;
 
 use wait::Waiters;

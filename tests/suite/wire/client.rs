@@ -17,7 +17,6 @@ use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, Str
 
 use crate::harness::DEADLINE;
 
-
 /// The topic of the good client. A broker under test has it, with one partition, and nobody else writes to it.
 pub(crate) const GOOD_TOPIC: &str = "good";
 
@@ -213,7 +212,10 @@ pub(crate) fn produce(topic: &'static str, records: Bytes) -> ProduceRequest {
 
 /// What became of the only partition of a [`produce`] request.
 #[track_caller]
-pub(crate) fn produced(client: &mut Raw, request: &ProduceRequest) -> produce_response::PartitionProduceResponse {
+pub(crate) fn produced(
+    client: &mut Raw,
+    request: &ProduceRequest,
+) -> produce_response::PartitionProduceResponse {
     let mut answer = client.ask(request, 9);
     answer.responses.remove(0).partition_responses.remove(0)
 }

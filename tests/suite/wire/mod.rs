@@ -4,15 +4,19 @@
 pub(crate) mod client;
 
 use std::io::Write as _;
-use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse, ResponseHeader};
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::{
+    ApiKey, ApiVersionsRequest, ApiVersionsResponse, DescribeConfigsRequest, MetadataRequest, ResponseHeader,
+    TopicName,
+};
 use kafka_protocol::protocol::Decodable;
 use klamm::Broker;
 
-use crate::harness::Process;
+use crate::harness::{DEADLINE, Process, wait_for};
 use client::*;
 
 /// A broker in this process, and its address.
@@ -24,8 +28,8 @@ fn broker() -> (Broker, String) {
 }
 
 /// A broker in a process of its own, so that its memory can be measured.
-fn process(folder: &Path) -> Process {
-    Process::start(folder, "127.0.0.1:0", &["--topic", GOOD_TOPIC, "--topic", "other"])
+fn process() -> Process {
+    Process::start_in_memory("127.0.0.1:0", &["--topic", GOOD_TOPIC, "--topic", "other"])
 }
 
 /// After the misuse: others are served, nothing has panicked, and the broker stops cleanly.
@@ -109,8 +113,7 @@ fn a_frame_that_never_ends_is_dropped_with_its_connection() {
 
 #[test]
 fn long_frames_that_are_only_announced_take_little_memory() {
-    let folder = tempfile::tempdir().unwrap();
-    let process = process(folder.path());
+    let process = process();
     // More than may be read at once.
     let clients: Vec<_> = (0..400)
         .map(|_| {
@@ -235,8 +238,7 @@ fn counts_and_lengths_beyond_the_frame_close_the_connection_or_are_answered() {
 
 #[test]
 fn a_client_that_never_reads_is_not_read_from_for_long() {
-    let folder = tempfile::tempdir().unwrap();
-    let process = process(folder.path());
+    let process = process();
     let filling = batch(0, 1, &record(0, &vec![7; 900_000]));
     assert_eq!(produced(&mut Raw::connect(&process.address), &produce("other", filling)).error_code, 0);
     for request in [api_versions(3, 1), request_frame(&fetch("other", 0, 1 << 20), 11, 1)] {
@@ -272,6 +274,77 @@ fn clients_that_go_away_while_they_are_answered_are_forgotten() {
     assert_unharmed(broker);
 }
 
+#[test]
+fn a_topic_named_a_thousand_times_is_described_once() {
+    let (broker, address) = broker();
+    let topic = MetadataRequestTopic::default().with_name(Some(TopicName("other".into())));
+    let request = MetadataRequest::default().with_topics(Some(vec![topic; 1000]));
+    assert_eq!(Raw::connect(&address).ask(&request, 9).topics.len(), 1);
+    assert_unharmed(broker);
+}
+
+#[test]
+fn connections_beyond_the_limit_are_closed_and_make_room_when_they_end() {
+    for limit in ["max.connections", "max.connections.per.ip"] {
+        let broker = Broker::builder().topic(GOOD_TOPIC, 1).config(limit, "3").start().unwrap();
+        let address = broker.bootstrap_servers();
+        let mut open: Vec<_> = (0..3).map(|_| Raw::connect(&address)).collect();
+        for client in &mut open {
+            client.send(&api_versions(3, 1));
+            client.expect_frame();
+        }
+        Raw::connect(&address).expect_closed();
+        drop(open);
+        wait_for("a place to come free", || {
+            let mut client = Raw::connect(&address);
+            client.send(&api_versions(3, 1));
+            matches!(client.receive(DEADLINE), Got::Frame(_)).then_some(())
+        });
+        assert_unharmed(broker);
+    }
+}
+
+#[test]
+fn the_longest_frame_is_what_the_config_says() {
+    let longest = "socket.request.max.bytes";
+    let broker = Broker::builder().topic(GOOD_TOPIC, 1).config(longest, "5000").start().unwrap();
+    let address = broker.bootstrap_servers();
+    for (length, answered) in [(5000, true), (5001, false)] {
+        let mut frame = api_versions(0, 1);
+        frame.resize(length, 0);
+        let mut client = Raw::connect(&address);
+        client.send(&frame);
+        if answered {
+            client.expect_frame();
+        } else {
+            client.expect_closed();
+        }
+    }
+    assert_unharmed(broker);
+}
+
+#[test]
+fn a_short_request_for_a_huge_answer_takes_bounded_memory() {
+    let process = process();
+    // All configs of the broker, some twenty kilobytes of them, a hundred thousand times.
+    let node = Raw::connect(&process.address).ask(&MetadataRequest::default(), 12).brokers[0].node_id;
+    let everything = DescribeConfigsResource::default()
+        .with_resource_type(4)
+        .with_resource_name(node.0.to_string().into())
+        .with_configuration_keys(None);
+    let request = DescribeConfigsRequest::default()
+        .with_include_synonyms(true)
+        .with_resources(vec![everything; 100_000]);
+    let mut client = Raw::connect(&process.address);
+    client.send(&request_frame(&request, 4, 1));
+    // Some of it, or nothing.
+    assert_ne!(client.receive(DEADLINE), Got::Nothing);
+    assert_serves(&process.address);
+    let peak = process.peak_memory().unwrap_or(0);
+    assert!(peak < 512 << 20, "it has held {peak} bytes");
+    assert_eq!(process.terminate(), Some(0));
+}
+
 /// A batch of one record of so many zero bytes, compressed with gzip.
 fn bomb(value_bytes: usize) -> Bytes {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
@@ -288,8 +361,7 @@ fn bomb(value_bytes: usize) -> Bytes {
 fn a_compression_bomb_takes_little_memory() {
     let bomb = bomb(512 << 20);
     assert!(bomb.len() < 1 << 20, "it would be refused for its size");
-    let folder = tempfile::tempdir().unwrap();
-    let process = process(folder.path());
+    let process = process();
     produced(&mut Raw::connect(&process.address), &produce("other", bomb));
     assert_unharmed_process(process);
 }

@@ -134,8 +134,11 @@ impl ClassicGroup {
         self.take_over(value);
         self.refresh_subscriptions();
         match self.state {
-            GroupState::PreparingRebalance if value.members.is_empty() => self.move_to(GroupState::Empty, now),
+            GroupState::PreparingRebalance if value.members.is_empty() => {
+                self.move_to(GroupState::Empty, now)
+            }
             GroupState::CompletingRebalance => self.move_to(GroupState::Stable, now),
+            GroupState::Empty => self.state_since = Some(now),
             _ => {}
         }
     }

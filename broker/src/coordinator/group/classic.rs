@@ -195,9 +195,7 @@ impl ClassicGroup {
         let superseded = member.joining.replace(join.ticket);
         self.joining += usize::from(superseded.is_none());
         // The same member asked twice: only the newer request is still listened to.
-        superseded.map(|old| {
-            Reply::Join(old, Joined::refused(ResponseError::RebalanceInProgress, member_id))
-        })
+        superseded.map(|old| Reply::Join(old, Joined::refused(ResponseError::RebalanceInProgress, member_id)))
     }
 
     /// Gives a member other protocols.
@@ -262,7 +260,11 @@ impl ClassicGroup {
     }
 
     /// Whether `member_id` is a member, and the one that its instance id stands for.
-    pub(super) fn check_member(&self, member_id: &str, instance_id: Option<&str>) -> Result<(), ResponseError> {
+    pub(super) fn check_member(
+        &self,
+        member_id: &str,
+        instance_id: Option<&str>,
+    ) -> Result<(), ResponseError> {
         if let Some(instance) = instance_id {
             match self.static_members.get(instance) {
                 None => return Err(ResponseError::UnknownMemberId),

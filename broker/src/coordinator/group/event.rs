@@ -6,6 +6,7 @@ use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 
 use super::record::GroupRecord;
+use crate::config::BrokerSettings;
 
 /// Names a request that waits for its answer. The shell hands them out and keeps who waits.
 pub(crate) type Ticket = u64;
@@ -34,6 +35,21 @@ pub(crate) struct GroupSettings {
     pub(crate) offsets_retention_ms: i64,
     /// `offsets.retention.check.interval.ms`
     pub(crate) offsets_check_interval_ms: i64,
+}
+
+impl GroupSettings {
+    /// What the broker's configs say.
+    pub(crate) fn of(settings: &BrokerSettings) -> Self {
+        GroupSettings {
+            max_size: usize::try_from(settings.group_max_size).unwrap_or(0),
+            initial_rebalance_delay_ms: i64::from(settings.group_initial_rebalance_delay_ms.max(0)),
+            min_session_timeout_ms: settings.group_min_session_timeout_ms,
+            max_session_timeout_ms: settings.group_max_session_timeout_ms,
+            offset_metadata_max: usize::try_from(settings.offset_metadata_max_bytes).unwrap_or(0),
+            offsets_retention_ms: i64::from(settings.offsets_retention_minutes) * 60_000,
+            offsets_check_interval_ms: settings.offsets_retention_check_interval_ms,
+        }
+    }
 }
 
 /// A way of assigning partitions that a member supports, with what it says about itself to it.

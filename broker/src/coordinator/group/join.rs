@@ -18,7 +18,7 @@ impl ClassicGroup {
             return self.join_remembered(cx, join);
         }
         // As with Kafka a group is remembered from the first attempt to join it, even one that fails.
-        let value = GroupValue { state_timestamp: -1, ..GroupValue::default() };
+        let value = GroupValue { state_timestamp: cx.now, ..GroupValue::default() };
         let record = GroupRecord::Group { group: self.id.clone(), value: Some(value) };
         Step::append(vec![record], Then::Join(Box::new(join)))
     }
@@ -60,7 +60,9 @@ impl ClassicGroup {
             GroupState::PreparingRebalance => {
                 member.is_some_and(|member| member.joining.is_some()) || self.joining < max
             }
-            GroupState::CompletingRebalance | GroupState::Stable => member.is_some() || self.members.len() < max,
+            GroupState::CompletingRebalance | GroupState::Stable => {
+                member.is_some() || self.members.len() < max
+            }
         };
         let known = member.is_some() || self.pending.contains_key(&join.member_id);
         let before = member.map_or(0, Member::protocol_bytes);
@@ -132,7 +134,9 @@ impl ClassicGroup {
 
     /// Whether the group would choose its protocol again if `old_id` had joined like this.
     fn keeps_protocol(&mut self, old_id: &str, join: &Join) -> bool {
-        let Some(before) = self.members.get(old_id).map(|member| member.protocols.clone()) else { return false };
+        let Some(before) = self.members.get(old_id).map(|member| member.protocols.clone()) else {
+            return false;
+        };
         self.swap_protocols(old_id, join.protocols.clone());
         let choice = self.choose_protocol();
         self.swap_protocols(old_id, before);

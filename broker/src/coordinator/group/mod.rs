@@ -14,9 +14,18 @@ mod member;
 mod offsets;
 mod rebalance;
 mod record;
+mod service;
 mod state;
+mod store;
 mod subscription;
 mod sync;
+mod view;
+
+pub(crate) use event::{GroupSettings, Join, Joined, JoinedMember, Leaving, Protocol, Sync, Synced};
+pub(crate) use offsets::{Commit, Committer, Offsets};
+pub(crate) use service::GroupCoordinator;
+pub(crate) use state::GroupState;
+pub(crate) use view::{GROUP_TYPE_CLASSIC, GroupView, MemberView};
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use kafka_protocol::error::ResponseError;
+use uuid::Uuid;
 
 use super::bounds::MAX_OFFSETS_PER_GROUP;
 use super::classic::ClassicGroup;
@@ -56,7 +57,9 @@ impl Offsets {
     }
 
     fn all(&self) -> impl Iterator<Item = (&str, i32, &OffsetValue)> {
-        self.by_topic.iter().flat_map(|(topic, all)| all.iter().map(move |(p, value)| (topic.as_str(), *p, value)))
+        self.by_topic
+            .iter()
+            .flat_map(|(topic, all)| all.iter().map(move |(p, value)| (topic.as_str(), *p, value)))
     }
 }
 
@@ -76,6 +79,8 @@ pub(crate) struct Committer {
 #[derive(Debug, Clone)]
 pub(crate) struct Commit {
     pub(crate) topic: String,
+    /// The topic that has the name now.
+    pub(crate) topic_id: Uuid,
     pub(crate) partition: i32,
     pub(crate) offset: i64,
     pub(crate) leader_epoch: i32,
@@ -134,6 +139,7 @@ impl ClassicGroup {
                 metadata: commit.metadata.clone(),
                 commit_timestamp: cx.now,
                 expire_timestamp,
+                topic_id: commit.topic_id,
             };
             records.push(self.offset_record(&commit.topic, commit.partition, Some(value)));
         }
@@ -189,7 +195,8 @@ impl ClassicGroup {
     fn expired_offsets(&self, cx: Cx<'_>) -> Vec<(String, i32)> {
         let has_members = !self.is(GroupState::Empty);
         // While members share work, only those offsets expire of which it is known that nobody needs them.
-        let knows_topics = self.is(GroupState::Stable) && self.is_consumer_group() && self.subscribed.is_some();
+        let knows_topics =
+            self.is(GroupState::Stable) && self.is_consumer_group() && self.subscribed.is_some();
         if self.protocol_type.is_some() && has_members && !knows_topics {
             return Vec::new();
         }

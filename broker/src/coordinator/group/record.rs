@@ -2,9 +2,10 @@
 //! read its.
 //!
 //! Knows nothing of groups at work: only how their offsets and metadata look at rest. Written are the versions that
-//! Kafka 4.3 writes (offset values 3, or 1 with an explicit expiry; group metadata 3); read are all that it reads.
+//! Kafka 4.3 writes (offset values 4, or 1 with an explicit expiry; group metadata 3); read are all that it reads.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use uuid::Uuid;
 
 use crate::coordinator::journal::JournalRecord;
 
@@ -13,13 +14,15 @@ const OFFSET_KEY: i16 = 1;
 /// The version in the key that marks a group's metadata.
 const GROUP_KEY: i16 = 2;
 /// An offset's value without an expiry of its own.
-const OFFSET_VALUE: i16 = 3;
+const OFFSET_VALUE: i16 = 4;
 /// An offset's value with an expiry of its own: the only version that has one.
 const OFFSET_VALUE_WITH_EXPIRY: i16 = 1;
 /// A group's metadata.
 const GROUP_VALUE: i16 = 3;
 /// From here on, values have compact strings and tagged fields.
 const FLEXIBLE_VALUE: i16 = 4;
+/// The tagged field of an offset's value that has the topic's id.
+const TOPIC_ID_TAG: u32 = 0;
 
 /// One fact about a group; without a value it says that the fact is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +43,8 @@ pub(crate) struct OffsetValue {
     pub(crate) commit_timestamp: i64,
     /// When the offset expires whatever the group does: requests of versions 2 to 4 can say so.
     pub(crate) expire_timestamp: Option<i64>,
+    /// The topic that was meant, or nil: of the same name there may be another by now. Not kept beside an expiry.
+    pub(crate) topic_id: Uuid,
 }
 
 /// A group's metadata, as it is stored once a generation is stable, or empty.
@@ -133,16 +138,27 @@ impl GroupRecord {
 }
 
 fn encode_offset(value: &OffsetValue) -> Result<Bytes, RecordError> {
-    let mut out = BytesMut::with_capacity(28 + value.metadata.len());
-    out.put_i16(if value.expire_timestamp.is_some() { OFFSET_VALUE_WITH_EXPIRY } else { OFFSET_VALUE });
-    out.put_i64(value.offset);
-    if value.expire_timestamp.is_none() {
-        out.put_i32(value.leader_epoch);
-    }
-    put_string(&mut out, &value.metadata)?;
-    out.put_i64(value.commit_timestamp);
+    let mut out = BytesMut::with_capacity(48 + value.metadata.len());
     if let Some(expire) = value.expire_timestamp {
+        out.put_i16(OFFSET_VALUE_WITH_EXPIRY);
+        out.put_i64(value.offset);
+        put_string(&mut out, &value.metadata)?;
+        out.put_i64(value.commit_timestamp);
         out.put_i64(expire);
+        return Ok(out.freeze());
+    }
+    out.put_i16(OFFSET_VALUE);
+    out.put_i64(value.offset);
+    out.put_i32(value.leader_epoch);
+    put_compact_string(&mut out, &value.metadata)?;
+    out.put_i64(value.commit_timestamp);
+    if value.topic_id.is_nil() {
+        put_unsigned_varint(&mut out, 0);
+    } else {
+        for number in [1, TOPIC_ID_TAG, 16] {
+            put_unsigned_varint(&mut out, number);
+        }
+        out.put_slice(value.topic_id.as_bytes());
     }
     Ok(out.freeze())
 }
@@ -150,13 +166,21 @@ fn encode_offset(value: &OffsetValue) -> Result<Bytes, RecordError> {
 fn decode_offset(value: &Bytes) -> Result<OffsetValue, RecordError> {
     let mut from = Reader::new(value);
     let version = from.version(FLEXIBLE_VALUE)?;
-    Ok(OffsetValue {
+    let mut value = OffsetValue {
         offset: from.i64()?,
         leader_epoch: if version >= 3 { from.i32()? } else { -1 },
         metadata: from.string()?,
         commit_timestamp: from.i64()?,
         expire_timestamp: if version == 1 { Some(from.i64()?).filter(|at| *at != -1) } else { None },
-    })
+        topic_id: Uuid::nil(),
+    };
+    from.tags(|tag, bytes| {
+        if tag == TOPIC_ID_TAG {
+            value.topic_id = Uuid::from_slice(bytes).map_err(|_| RecordError::Malformed)?;
+        }
+        Ok(())
+    })?;
+    Ok(value)
 }
 
 fn encode_group(value: &GroupValue) -> Result<Bytes, RecordError> {
@@ -195,7 +219,7 @@ fn decode_group(value: &Bytes) -> Result<GroupValue, RecordError> {
     for _ in 0..from.length()?.unwrap_or(0) {
         // Each member takes bytes, so that a wrong count runs into the end of the record, not out of memory.
         group.members.push(decode_member(&mut from, version)?);
-        from.skip_tags()?;
+        from.tags(|_, _| Ok(()))?;
     }
     Ok(group)
 }
@@ -212,7 +236,11 @@ fn decode_member(from: &mut Reader, version: i16) -> Result<MemberValue, RecordE
         client_id,
         client_host,
         // Old records know one time-out only: it is both.
-        rebalance_timeout_ms: if rebalance_timeout_ms == -1 { session_timeout_ms } else { rebalance_timeout_ms },
+        rebalance_timeout_ms: if rebalance_timeout_ms == -1 {
+            session_timeout_ms
+        } else {
+            rebalance_timeout_ms
+        },
         session_timeout_ms,
         subscription: from.bytes()?,
         assignment: from.bytes()?,
@@ -221,6 +249,22 @@ fn decode_member(from: &mut Reader, version: i16) -> Result<MemberValue, RecordE
 
 fn put_string(out: &mut BytesMut, string: &str) -> Result<(), RecordError> {
     out.put_i16(i16::try_from(string.len()).map_err(|_| RecordError::TooLong)?);
+    out.put_slice(string.as_bytes());
+    Ok(())
+}
+
+fn put_unsigned_varint(out: &mut BytesMut, mut value: u32) {
+    while value >= 0x80 {
+        out.put_u8((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.put_u8(value as u8);
+}
+
+fn put_compact_string(out: &mut BytesMut, string: &str) -> Result<(), RecordError> {
+    // Compact strings could be longer; Kafka holds them to the same length.
+    let length = i16::try_from(string.len()).map_err(|_| RecordError::TooLong)?;
+    put_unsigned_varint(out, u32::from(length.unsigned_abs()) + 1);
     out.put_slice(string.as_bytes());
     Ok(())
 }
@@ -323,14 +367,18 @@ impl Reader {
         Ok(Bytes::copy_from_slice(&self.take(length)?))
     }
 
-    fn skip_tags(&mut self) -> Result<(), RecordError> {
+    /// The tagged fields that a flexible structure ends with; other structures have none.
+    fn tags(
+        &mut self,
+        mut take: impl FnMut(u32, &[u8]) -> Result<(), RecordError>,
+    ) -> Result<(), RecordError> {
         if !self.flexible {
             return Ok(());
         }
         for _ in 0..self.unsigned_varint()? {
-            self.unsigned_varint()?;
+            let tag = self.unsigned_varint()?;
             let length = self.unsigned_varint()?;
-            self.take(length as usize)?;
+            take(tag, &self.take(length as usize)?)?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 
 use super::classic::ClassicGroup;
-use super::event::{Cx, Step, Sync, Synced, Then, Reply};
+use super::event::{Cx, Reply, Step, Sync, Synced, Then};
 use super::record::{GroupRecord, GroupValue};
 use super::state::GroupState;
 

@@ -241,7 +241,11 @@ fn members_may_not_fill_the_memory_with_metadata() {
     assert_eq!(first.error, None);
     let refused = bench.join(Join { protocols: big.clone(), ..join("") });
     assert_eq!(refused.error, Some(GroupMaxSizeReached));
-    assert_eq!(bench.join(Join { protocols: big, ..join(&first.member_id) }).error, None, "its own bytes count twice");
+    assert_eq!(
+        bench.join(Join { protocols: big, ..join(&first.member_id) }).error,
+        None,
+        "its own bytes count twice"
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod joins;
 mod offsets;
 mod random;
 mod records;
+mod service;
 mod statics;
 
 use std::collections::HashMap;

@@ -18,7 +18,15 @@ fn member(id: &str, generation: i32) -> Committer {
 }
 
 fn at(topic: &str, partition: i32, offset: i64) -> Commit {
-    Commit { topic: topic.to_owned(), partition, offset, leader_epoch: 3, metadata: "m".to_owned(), error: None }
+    Commit {
+        topic: topic.to_owned(),
+        topic_id: uuid::Uuid::nil(),
+        partition,
+        offset,
+        leader_epoch: 3,
+        metadata: "m".to_owned(),
+        error: None,
+    }
 }
 
 impl Bench {
@@ -119,11 +127,8 @@ fn offsets_of_subscribed_topics_are_not_deleted() {
 #[test]
 fn of_other_kinds_of_groups_no_offset_is_deleted_while_they_work() {
     let mut bench = Bench::new();
-    let connect = Join {
-        protocol_type: "connect".to_owned(),
-        protocols: vec![protocol("range", &[])],
-        ..join("")
-    };
+    let connect =
+        Join { protocol_type: "connect".to_owned(), protocols: vec![protocol("range", &[])], ..join("") };
     bench.join(connect);
     assert_eq!(bench.delete_offset("t"), Err(NonEmptyGroup));
 }

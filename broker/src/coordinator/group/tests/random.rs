@@ -41,7 +41,8 @@ fn protocols(bits: u8) -> Vec<super::super::event::Protocol> {
 
 /// An id of somebody who is, was, or may become a member.
 fn some_id(bench: &Bench, index: usize) -> String {
-    let mut ids: Vec<String> = bench.group.members.keys().chain(bench.group.pending.keys()).cloned().collect();
+    let mut ids: Vec<String> =
+        bench.group.members.keys().chain(bench.group.pending.keys()).cloned().collect();
     ids.push("stranger".to_owned());
     ids[index % ids.len()].clone()
 }
@@ -87,7 +88,9 @@ fn check(group: &ClassicGroup) {
     assert_eq!(joining, group.joining, "the count of who waits is wrong");
     for (id, member) in &group.members {
         assert_eq!(id, &member.id);
-        let support = |name: &String| group.members.values().filter(|m| m.protocols.iter().any(|p| p.name == *name)).count();
+        let support = |name: &String| {
+            group.members.values().filter(|m| m.protocols.iter().any(|p| p.name == *name)).count()
+        };
         for protocol in &member.protocols {
             assert_eq!(group.supported.get(&protocol.name), Some(&support(&protocol.name)));
         }

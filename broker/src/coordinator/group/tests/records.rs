@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use proptest::prelude::*;
+use uuid::Uuid;
 
 use super::super::record::{GroupRecord, GroupValue, MemberValue, OffsetValue, RecordError};
 use super::{Bench, join};
@@ -18,19 +19,34 @@ fn offset(expire_timestamp: Option<i64>) -> GroupRecord {
         metadata: "md".to_owned(),
         commit_timestamp: 9,
         expire_timestamp,
+        topic_id: if expire_timestamp.is_some() { Uuid::nil() } else { Uuid::from_u128(0xab) },
     };
     GroupRecord::Offset { group: "g".to_owned(), topic: "tt".to_owned(), partition: 3, value: Some(value) }
 }
 
 #[test]
-fn a_committed_offset_is_key_1_and_value_3() {
+fn a_committed_offset_is_key_1_and_value_4() {
     let record = offset(None).encode().unwrap();
     assert_eq!(hex(&record.key), "0001000167000274740000 0003".replace(' ', ""));
     assert_eq!(
         hex(&record.value.clone().unwrap()),
-        "0003 0000000000000005 00000007 00026d64 0000000000000009".replace(' ', "")
+        "0004 0000000000000005 00000007 036d64 0000000000000009 01 00 10 000000000000000000000000000000ab"
+            .replace(' ', "")
     );
     assert_eq!(GroupRecord::decode(&record), Ok(offset(None)));
+}
+
+#[test]
+fn offsets_that_older_brokers_wrote_are_read() {
+    let key = offset(None).encode().unwrap().key;
+    let value = Bytes::from_static(b"\0\x03\0\0\0\0\0\0\0\x05\0\0\0\x07\0\x02md\0\0\0\0\0\0\0\x09");
+    let Ok(GroupRecord::Offset { value: Some(value), .. }) =
+        GroupRecord::decode(&JournalRecord { key, value: Some(value) })
+    else {
+        panic!("not an offset")
+    };
+    assert_eq!((value.offset, value.leader_epoch, value.metadata.as_str()), (5, 7, "md"));
+    assert!(value.topic_id.is_nil());
 }
 
 #[test]
@@ -90,7 +106,9 @@ fn flexible_values_of_later_versions_are_read() {
 
 #[test]
 fn unknown_kinds_are_told_from_broken_ones() {
-    let decode = |key: &'static [u8]| GroupRecord::decode(&JournalRecord { key: Bytes::from_static(key), value: None });
+    let decode = |key: &'static [u8]| {
+        GroupRecord::decode(&JournalRecord { key: Bytes::from_static(key), value: None })
+    };
     assert_eq!(decode(b"\0\x03\0\x01g"), Err(RecordError::Unknown));
     assert_eq!(decode(b"\0\x02\0\x09g"), Err(RecordError::Malformed));
     assert_eq!(decode(b""), Err(RecordError::Malformed));
@@ -131,7 +149,7 @@ proptest! {
     fn what_is_written_is_read(group in ".{0,20}", topic in "[a-z]{1,9}", partition in any::<i32>(),
                                offset in any::<i64>(), metadata in ".{0,40}", expire in prop::option::of(0i64..)) {
         let value = OffsetValue {
-            offset, metadata, commit_timestamp: 1, expire_timestamp: expire,
+            offset, metadata, commit_timestamp: 1, expire_timestamp: expire, topic_id: Uuid::nil(),
             leader_epoch: if expire.is_some() { -1 } else { 5 },
         };
         let record = GroupRecord::Offset { group, topic, partition, value: Some(value) };

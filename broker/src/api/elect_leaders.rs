@@ -1,0 +1,62 @@
+//! ElectLeaders, versions 0 to 2: elections of leaders (KIP-183, KIP-460).
+//!
+//! The one broker leads every partition, so that no election is ever needed: ELECTION_NOT_NEEDED for each partition
+//! that is named. Where all are asked for, those that need none are left out, as Kafka does it.
+
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::elect_leaders_request::TopicPartitions;
+use kafka_protocol::messages::elect_leaders_response::{PartitionResult, ReplicaElectionResult};
+use kafka_protocol::messages::{ElectLeadersRequest, ElectLeadersResponse, TopicName};
+use kafka_protocol::protocol::StrBytes;
+
+use crate::context::{Answer, RequestContext};
+use crate::error_code::Told;
+
+/// The types of elections: of the preferred leader (0), and of any replica there is (1).
+const ELECTION_TYPES: std::ops::RangeInclusive<i8> = 0..=1;
+
+pub(crate) async fn handle(cx: &RequestContext, request: ElectLeadersRequest) -> Answer<ElectLeadersResponse> {
+    let kind = request.election_type;
+    if !ELECTION_TYPES.contains(&kind) {
+        let unknown = |_: &TopicName, _| {
+            Told::new(ResponseError::InvalidRequest, format!("Unknown election type {kind}"))
+        };
+        let named = request.topic_partitions.unwrap_or_default();
+        return Ok(ElectLeadersResponse::default()
+            .with_error_code(ResponseError::InvalidRequest.code())
+            .with_replica_election_results(named.iter().map(|topic| results(topic, unknown)).collect()));
+    }
+    let results = match &request.topic_partitions {
+        None => cx.broker.topics.all().iter().map(|topic| nothing_to_do(topic.name())).collect(),
+        Some(named) => named.iter().map(|topic| results(topic, |name, index| elect(cx, name, index))).collect(),
+    };
+    Ok(ElectLeadersResponse::default().with_replica_election_results(results))
+}
+
+/// Why there is no election of a leader of this partition.
+fn elect(cx: &RequestContext, name: &TopicName, index: i32) -> Told {
+    let missing = |sentence| Told::new(ResponseError::UnknownTopicOrPartition, sentence);
+    let name = name.as_str();
+    let Some(topic) = cx.broker.topics.get(name) else { return missing(format!("No such topic as {name}")) };
+    if topic.partition(index).is_none() {
+        return missing(format!("No such partition as {name}-{index}"));
+    }
+    Told::new(ResponseError::ElectionNotNeeded, "Leader election not needed for topic partition.")
+}
+
+fn results(topic: &TopicPartitions, why: impl Fn(&TopicName, i32) -> Told) -> ReplicaElectionResult {
+    let one = |index: &i32| {
+        let told = why(&topic.topic, *index);
+        PartitionResult::default()
+            .with_partition_id(*index)
+            .with_error_code(told.error.code())
+            .with_error_message(told.message.map(StrBytes::from_string))
+    };
+    ReplicaElectionResult::default()
+        .with_topic(topic.topic.clone())
+        .with_partition_result(topic.partitions.iter().map(one).collect())
+}
+
+fn nothing_to_do(name: &str) -> ReplicaElectionResult {
+    ReplicaElectionResult::default().with_topic(TopicName(StrBytes::from_string(name.to_owned())))
+}

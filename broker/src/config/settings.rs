@@ -1,0 +1,126 @@
+//! The broker configs that other parts act on, typed, as one value that is replaced whole when a config changes.
+
+use crate::config::layers::Layers;
+use crate::config::value::Value;
+
+/// A type that a config's value can be read as.
+trait FromValue {
+    fn from_value(value: Option<Value>) -> Self;
+}
+
+impl FromValue for i64 {
+    fn from_value(value: Option<Value>) -> i64 {
+        match value {
+            Some(Value::Number(number)) => number,
+            _ => 0,
+        }
+    }
+}
+
+impl FromValue for i32 {
+    fn from_value(value: Option<Value>) -> i32 {
+        i32::try_from(i64::from_value(value)).unwrap_or(i32::MAX)
+    }
+}
+
+impl FromValue for bool {
+    fn from_value(value: Option<Value>) -> bool {
+        value == Some(Value::Bool(true))
+    }
+}
+
+impl FromValue for Option<String> {
+    fn from_value(value: Option<Value>) -> Option<String> {
+        value.map(|value| value.to_string())
+    }
+}
+
+impl FromValue for Vec<String> {
+    fn from_value(value: Option<Value>) -> Vec<String> {
+        match value {
+            Some(Value::List(items)) => items,
+            _ => Vec::new(),
+        }
+    }
+}
+
+macro_rules! settings {
+    ($($field:ident: $type:ty = $name:literal;)*) => {
+        /// The broker's configs that something acts on. Each field is named after its config.
+        #[derive(Debug, Clone, PartialEq)]
+        #[allow(dead_code, reason = "each is read where it acts; which do is in the module's table")]
+        pub(crate) struct BrokerSettings {
+            $(#[doc = concat!("`", $name, "`")] pub(crate) $field: $type,)*
+        }
+
+        impl BrokerSettings {
+            pub(crate) fn of(layers: &Layers) -> BrokerSettings {
+                BrokerSettings { $($field: <$type>::from_value(layers.value($name)),)* }
+            }
+
+            /// The configs behind the fields.
+            #[cfg(test)]
+            pub(crate) const NAMES: &[&str] = &[$($name),*];
+        }
+    };
+}
+
+settings! {
+    node_id: i32 = "node.id";
+    broker_rack: Option<String> = "broker.rack";
+    num_partitions: i32 = "num.partitions";
+    default_replication_factor: i32 = "default.replication.factor";
+    auto_create_topics_enable: bool = "auto.create.topics.enable";
+    delete_topic_enable: bool = "delete.topic.enable";
+    message_max_bytes: i32 = "message.max.bytes";
+    min_insync_replicas: i32 = "min.insync.replicas";
+    compression_type: Option<String> = "compression.type";
+    fetch_max_bytes: i32 = "fetch.max.bytes";
+    max_incremental_fetch_session_cache_slots: i32 = "max.incremental.fetch.session.cache.slots";
+    max_request_partition_size_limit: i32 = "max.request.partition.size.limit";
+    socket_request_max_bytes: i32 = "socket.request.max.bytes";
+    queued_max_request_bytes: i64 = "queued.max.request.bytes";
+    queued_max_requests: i32 = "queued.max.requests";
+    connections_max_idle_ms: i64 = "connections.max.idle.ms";
+    max_connections: i32 = "max.connections";
+    max_connections_per_ip: i32 = "max.connections.per.ip";
+    max_connections_per_ip_overrides: Option<String> = "max.connections.per.ip.overrides";
+    request_timeout_ms: i32 = "request.timeout.ms";
+    log_retention_check_interval_ms: i64 = "log.retention.check.interval.ms";
+    log_flush_scheduler_interval_ms: i64 = "log.flush.scheduler.interval.ms";
+    log_flush_offset_checkpoint_interval_ms: i32 = "log.flush.offset.checkpoint.interval.ms";
+    producer_id_expiration_ms: i32 = "producer.id.expiration.ms";
+    producer_id_expiration_check_interval_ms: i32 = "producer.id.expiration.check.interval.ms";
+    group_min_session_timeout_ms: i32 = "group.min.session.timeout.ms";
+    group_max_session_timeout_ms: i32 = "group.max.session.timeout.ms";
+    group_initial_rebalance_delay_ms: i32 = "group.initial.rebalance.delay.ms";
+    group_max_size: i32 = "group.max.size";
+    group_coordinator_rebalance_protocols: Vec<String> = "group.coordinator.rebalance.protocols";
+    offset_metadata_max_bytes: i32 = "offset.metadata.max.bytes";
+    offsets_retention_minutes: i32 = "offsets.retention.minutes";
+    offsets_retention_check_interval_ms: i64 = "offsets.retention.check.interval.ms";
+    offsets_topic_num_partitions: i32 = "offsets.topic.num.partitions";
+    offsets_topic_compression_codec: i32 = "offsets.topic.compression.codec";
+    transaction_max_timeout_ms: i32 = "transaction.max.timeout.ms";
+    transactional_id_expiration_ms: i32 = "transactional.id.expiration.ms";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_is_a_config_and_reads_its_default() {
+        for name in BrokerSettings::NAMES {
+            assert!(crate::config::layers::broker_definition(name).is_some(), "{name}");
+        }
+        let settings = BrokerSettings::of(&Layers::default());
+        assert_eq!(settings.num_partitions, 1);
+        assert_eq!(settings.socket_request_max_bytes, 104_857_600);
+        assert_eq!(settings.max_connections, i32::MAX);
+        assert_eq!(settings.queued_max_request_bytes, -1);
+        assert!(settings.auto_create_topics_enable);
+        assert_eq!(settings.broker_rack, None);
+        assert_eq!(settings.group_coordinator_rebalance_protocols, ["classic", "consumer", "streams"]);
+    }
+}

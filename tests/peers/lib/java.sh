@@ -1,0 +1,21 @@
+# Sourced by the scripts beside it: how Kafka's classes are run. Needs PEERS, the folder tests/peers.
+
+PEERS_CACHE="$PEERS/.cache"
+KAFKA_LIBS="${KAFKA_LIBS:-$PEERS_CACHE/kafka/libs}"
+KAFKA_ARCHIVE="$PEERS_CACHE/kafka/classes.jsa"
+
+# Flags that every JVM gets: a short start matters more than top speed.
+java_flags() {
+    printf '%s\n' -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dlog4j2.configurationFile="$PEERS/lib/log4j2.xml"
+    if [ -f "$KAFKA_ARCHIVE" ]; then
+        printf '%s\n' -Xshare:auto -XX:SharedArchiveFile="$KAFKA_ARCHIVE" -Xlog:cds=off -Xlog:cds+dynamic=off
+    fi
+}
+
+# kafka_java CLASS ARGUMENT...: runs a class of Kafka in the foreground. JAVA_HEAP and JAVA_MORE add to its flags.
+kafka_java() {
+    local flags
+    mapfile -t flags < <(java_flags)
+    # shellcheck disable=SC2086
+    java "${flags[@]}" -Xmx"${JAVA_HEAP:-256m}" ${JAVA_MORE:-} -cp "$KAFKA_LIBS/*" "$@"
+}

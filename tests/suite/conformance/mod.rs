@@ -1,0 +1,131 @@
+//! Conformance: the same requests, good and bad, at every version, sent to a real Apache Kafka and to Klamm; the
+//! answers are compared field by field.
+//!
+//! * `cargo test conformance` plays each scenario against a Klamm of its own and compares with what Kafka answered,
+//!   as recorded in `recorded/`.
+//! * `tests/peers/record-conformance` records anew from a real Kafka (`KLAMM_CONFORMANCE_RECORD=HOST:PORT`).
+//! * `KLAMM_CONFORMANCE_TARGET=HOST:PORT` compares any running broker with the recordings: Kafka with itself, say.
+//! * `KLAMM_CONFORMANCE_VERBOSE=1` prints each step.
+
+mod batch;
+mod deliberate;
+mod group;
+mod normalise;
+mod recording;
+mod request;
+mod scenarios;
+mod scope;
+mod session;
+mod target;
+mod tree;
+mod wire;
+
+use recording::{Difference, Step};
+use session::Session;
+use std::fmt::Write;
+use std::sync::Mutex;
+use target::Target;
+
+/// Scenarios at a shared broker run one at a time.
+static SHARED: Mutex<()> = Mutex::new(());
+
+/// How many differences a failure shows.
+const SHOWN: usize = 40;
+
+/// Plays a scenario and records it or compares it, as the environment says.
+fn run(scenario: &str, play: fn(&mut Session<'_>)) {
+    let record = std::env::var("KLAMM_CONFORMANCE_RECORD").ok();
+    let shared = record.clone().or_else(|| std::env::var("KLAMM_CONFORMANCE_TARGET").ok());
+    let _turn = shared.as_ref().map(|_| SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+    let target = match shared {
+        Some(address) => Target::at(&address),
+        None => match Target::klamm() {
+            Some(target) => target,
+            None => return,
+        },
+    };
+    target.wipe();
+    let mut session = Session::new(&target);
+    play(&mut session);
+    let steps = session.into_steps();
+    if record.is_some() {
+        std::fs::write(recording::path(scenario), recording::render(&steps)).expect("a recording can be written");
+    } else {
+        let text = std::fs::read_to_string(recording::path(scenario)).expect("the scenario has been recorded");
+        judge(scenario, &recording::parse(&text), &steps, target.shared);
+    }
+}
+
+/// Fails with the differences that are not meant, and with the meant ones that do not occur.
+fn judge(scenario: &str, kafka: &[Step], ours: &[Step], is_kafka: bool) {
+    let mut differences = recording::compare(kafka, ours);
+    let mut report = String::new();
+    if !is_kafka {
+        for meant in deliberate::DELIBERATE.iter().filter(|d| d.scenario == scenario) {
+            let before = differences.len();
+            differences.retain(|d| !meant.covers(scenario, d));
+            if before == differences.len() {
+                writeln!(report, "no longer different: {} / {}: {}", meant.step, meant.field, meant.reason)
+                    .expect("memory takes it");
+            }
+        }
+    }
+    describe(&differences, &mut report);
+    assert!(report.is_empty(), "{scenario}: {} of {} steps differ\n{report}", steps_in(&differences), kafka.len());
+    println!("{scenario}: {} steps agree", kafka.len());
+}
+
+fn steps_in(differences: &[Difference]) -> usize {
+    let mut steps: Vec<_> = differences.iter().map(|d| &d.step).collect();
+    steps.dedup();
+    steps.len()
+}
+
+fn describe(differences: &[Difference], report: &mut String) {
+    let none = "(absent)".to_string();
+    let mut step = "";
+    for d in differences.iter().take(SHOWN) {
+        if d.step != step {
+            let request: String = d.request.chars().take(600).collect();
+            writeln!(report, "{}\n    request {request}", d.step).expect("memory takes it");
+            step = &d.step;
+        }
+        let (kafka, ours) = (d.kafka.as_ref().unwrap_or(&none), d.ours.as_ref().unwrap_or(&none));
+        writeln!(report, "    {}: Kafka {kafka}, here {ours}", d.field).expect("memory takes it");
+    }
+    if differences.len() > SHOWN {
+        writeln!(report, "... and {} more", differences.len() - SHOWN).expect("memory takes it");
+    }
+}
+
+/// A test for each scenario, named after the file and function.
+macro_rules! scenarios {
+    ($($file:ident: $($name:ident),+ $(,)?;)+) => {
+        $(mod $file {
+            $(#[test]
+            fn $name() {
+                super::run(
+                    concat!(stringify!($file), "_", stringify!($name)),
+                    super::scenarios::$file::$name,
+                );
+            })+
+        })+
+    };
+}
+
+scenarios! {
+    cluster: log_dirs, elections, reassignments;
+    commits: without_members, of_members, fetched, deleted;
+    fetch: reads, limits, refused, as_replica, waits, after_deletion_of_records;
+    fetch_sessions: life, wrong, errors_within, waiting_in_a_session;
+    group_admin: described, listed, deleted;
+    groups: coordinators, one_member, two_members, protocols, refused, wrong_members, three_members;
+    metadata: topics, all, by_id, creation, cluster, topic_partitions;
+    offsets: by_time, refused, of_epochs, deletion;
+    produce: accepted, odd_but_accepted, refused, targets, without_answers, null_records, topic_rules,
+        compression_of_topics;
+    producers: ids, sequences, wrapping, described, deleted_topics;
+    static_members: comes_back, among_others;
+    topics: creation, refused, bad_configs, deletion, deletion_by_id, more_partitions;
+    versions: advertised, unsupported;
+}
