@@ -48,7 +48,7 @@ fn producers(cx: &RequestContext, name: &str, index: i32) -> Result<Vec<Producer
     let described = active.into_iter().map(|producer| {
         ProducerState::default()
             .with_producer_id(ProducerId(producer.producer_id))
-            .with_producer_epoch(producer.epoch.into())
+            .with_producer_epoch(producer.producer_epoch.into())
             .with_last_sequence(producer.last_sequence)
             .with_last_timestamp(producer.last_timestamp)
             .with_coordinator_epoch(NONE)

@@ -68,9 +68,12 @@ impl Member {
             .with_generation_id(self.generation)
             .with_member_id(text(&self.id))
             .with_assignments(assignments.iter().map(assignment).collect());
-        let request = if version >= 3 { request.with_group_instance_id(self.instance.map(text)) } else { request };
+        let request =
+            if version >= 3 { request.with_group_instance_id(self.instance.map(text)) } else { request };
         match version {
-            5.. => request.with_protocol_type(Some(text("consumer"))).with_protocol_name(Some(text(self.protocols[0]))),
+            5.. => request
+                .with_protocol_type(Some(text("consumer")))
+                .with_protocol_name(Some(text(self.protocols[0]))),
             _ => request,
         }
     }
@@ -88,8 +91,9 @@ impl Member {
         if version < 3 {
             return request.with_member_id(text(&self.id));
         }
-        let member =
-            MemberIdentity::default().with_member_id(text(&self.id)).with_group_instance_id(self.instance.map(text));
+        let member = MemberIdentity::default()
+            .with_member_id(text(&self.id))
+            .with_group_instance_id(self.instance.map(text));
         request.with_members(vec![member])
     }
 

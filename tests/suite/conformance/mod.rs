@@ -49,9 +49,11 @@ fn run(scenario: &str, play: fn(&mut Session<'_>)) {
     play(&mut session);
     let steps = session.into_steps();
     if record.is_some() {
-        std::fs::write(recording::path(scenario), recording::render(&steps)).expect("a recording can be written");
+        std::fs::write(recording::path(scenario), recording::render(&steps))
+            .expect("a recording can be written");
     } else {
-        let text = std::fs::read_to_string(recording::path(scenario)).expect("the scenario has been recorded");
+        let text =
+            std::fs::read_to_string(recording::path(scenario)).expect("the scenario has been recorded");
         judge(scenario, &recording::parse(&text), &steps, target.shared);
     }
 }
@@ -71,7 +73,12 @@ fn judge(scenario: &str, kafka: &[Step], ours: &[Step], is_kafka: bool) {
         }
     }
     describe(&differences, &mut report);
-    assert!(report.is_empty(), "{scenario}: {} of {} steps differ\n{report}", steps_in(&differences), kafka.len());
+    assert!(
+        report.is_empty(),
+        "{scenario}: {} of {} steps differ\n{report}",
+        steps_in(&differences),
+        kafka.len()
+    );
     println!("{scenario}: {} steps agree", kafka.len());
 }
 

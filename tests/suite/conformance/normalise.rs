@@ -56,9 +56,13 @@ impl Normaliser {
             // Port 0 is asked for.
             "port" if word.parse() == Ok(self.port) => "<port>".to_string(),
             // The offset in Kafka's metadata log: how much has happened before.
-            "finalized_features_epoch" if word.parse::<i64>().is_ok_and(|n| n > 0) => "<features-epoch>".to_string(),
+            "finalized_features_epoch" if word.parse::<i64>().is_ok_and(|n| n > 0) => {
+                "<features-epoch>".to_string()
+            }
             // The disk below.
-            "total_bytes" | "usable_bytes" if word.parse::<i64>().is_ok_and(|n| n > 0) => "<disk>".to_string(),
+            "total_bytes" | "usable_bytes" if word.parse::<i64>().is_ok_and(|n| n > 0) => {
+                "<disk>".to_string()
+            }
             _ if is_clock(word) => "<clock>".to_string(),
             _ => self.uuids(word),
         }
@@ -71,7 +75,9 @@ impl Normaliser {
             "cluster_id" if text.len() == 22 => "<cluster-id>".to_string(),
             // A path of the machine.
             "log_dir" => "<log-dir>".to_string(),
-            "value" if LOCAL_CONFIGS.iter().any(|n| owner.field("name") == Some(&Tree::Text(n.to_string()))) => {
+            "value"
+                if LOCAL_CONFIGS.iter().any(|n| owner.field("name") == Some(&Tree::Text(n.to_string()))) =>
+            {
                 "<local>".to_string()
             }
             _ => clocks(&self.uuids(text)),

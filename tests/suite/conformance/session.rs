@@ -1,8 +1,8 @@
 //! A session plays a scenario against one broker and keeps what it answered.
 
 use super::normalise::{Normaliser, UNORDERED};
-use super::scope::in_scope;
 use super::recording::Step;
+use super::scope::in_scope;
 use super::target::Target;
 use super::tree::Tree;
 use super::wire::{self, Incoming, PATIENCE, Wire};
@@ -144,7 +144,12 @@ impl<'a> Session<'a> {
         answer
     }
 
-    fn read_answer<R>(&mut self, frame: &Bytes, correlation: i32, version: i16) -> (Vec<String>, Option<R::Response>)
+    fn read_answer<R>(
+        &mut self,
+        frame: &Bytes,
+        correlation: i32,
+        version: i16,
+    ) -> (Vec<String>, Option<R::Response>)
     where
         R: Request,
         R::Response: Debug,
@@ -159,7 +164,9 @@ impl<'a> Session<'a> {
                 unordered.for_each(|(_, list, by)| tree.sort(list, by));
                 self.sorting.drain(..).for_each(|(list, by)| tree.sort(list, by));
                 if self.no_internal {
-                    tree.retain("topics", |topic| topic.field("is_internal") != Some(&Tree::Word("true".to_string())));
+                    tree.retain("topics", |topic| {
+                        topic.field("is_internal") != Some(&Tree::Word("true".to_string()))
+                    });
                 }
                 if R::KEY == ApiVersionsRequest::KEY {
                     tree.retain("api_keys", in_scope);
@@ -308,7 +315,6 @@ impl<'a> Session<'a> {
     pub(crate) fn settle(&mut self) {
         self.target.settle();
     }
-
 }
 
 /// Sends a request and waits for its answer.
@@ -317,16 +323,16 @@ pub(crate) fn ask<R: Request + Debug>(wire: &mut Wire, version: i16, request: &R
     let frame: BytesMut = wire::encode(request, version, correlation).expect("the request can be said");
     wire.write(&frame);
     match wire.read(PATIENCE) {
-        Incoming::Frame(frame) => wire::decode::<R::Response>(&frame, version)
-            .unwrap_or_else(|e| panic!("the answer to {request:?} can be read: {e}"))
-            .body,
+        Incoming::Frame(frame) => {
+            wire::decode::<R::Response>(&frame, version)
+                .unwrap_or_else(|e| panic!("the answer to {request:?} can be read: {e}"))
+                .body
+        }
         other => panic!("an answer to {request:?}, not {other:?}"),
     }
 }
 
 fn api_name(key: i16) -> String {
-    kafka_protocol::messages::ApiKey::try_from(key).map_or_else(
-        |()| format!("api {key}"),
-        |key| format!("{key:?}").trim_end_matches("Key").to_string(),
-    )
+    kafka_protocol::messages::ApiKey::try_from(key)
+        .map_or_else(|()| format!("api {key}"), |key| format!("{key:?}").trim_end_matches("Key").to_string())
 }

@@ -24,7 +24,13 @@ impl Target {
     /// A broker that runs at `HOST:PORT`.
     pub(crate) fn at(address: &str) -> Target {
         let address = address.to_socket_addrs().ok().and_then(|mut all| all.next()).expect("HOST:PORT");
-        Target { address, shared: true, silence: Duration::from_millis(1500), verbose: verbose(), _guard: None }
+        Target {
+            address,
+            shared: true,
+            silence: Duration::from_millis(1500),
+            verbose: verbose(),
+            _guard: None,
+        }
     }
 
     /// A new Klamm. None while there is none to start.

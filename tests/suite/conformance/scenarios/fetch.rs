@@ -155,7 +155,8 @@ pub(crate) fn waits(s: &mut Session<'_>) {
         let pending = s.on("waiting").begin(v, request);
         store(s, &topic, 1, Batch::counted(2).bytes());
         s.finish("data arrives", pending);
-        let request = fetch(v, &[(&topic, vec![fetch_partition(0, 0)])]).with_min_bytes(200).with_max_wait_ms(25_000);
+        let request =
+            fetch(v, &[(&topic, vec![fetch_partition(0, 0)])]).with_min_bytes(200).with_max_wait_ms(25_000);
         let pending = s.begin(v, request);
         for _ in 0..3 {
             store(s, &topic, 0, Batch::counted(2).bytes());

@@ -69,7 +69,10 @@ pub(crate) fn errors_within(s: &mut Session<'_>) {
     let none = Topic::unknown();
     for v in with_sessions() {
         let t = create(s, &format!("session-errors-{v}"), 1, &[]);
-        let full = fetch(v, &[(&none, vec![fetch_partition(0, 0)]), (&t, vec![fetch_partition(0, 0), fetch_partition(4, 0)])]);
+        let full = fetch(
+            v,
+            &[(&none, vec![fetch_partition(0, 0)]), (&t, vec![fetch_partition(0, 0), fetch_partition(4, 0)])],
+        );
         let id = s.call("a session of unknown ones", v, session(full, 0, 0)).map_or(0, |r| r.session_id);
         s.call("errors are repeated", v, session(fetch(v, &[]), id, 1));
         s.call("and again", v, session(fetch(v, &[]), id, 2));
