@@ -7,8 +7,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::FetchRequest;
+use kafka_protocol::messages::{BrokerId, FetchRequest};
 use kafka_protocol::messages::fetch_request::FetchPartition;
 
 use crate::context::{Answer, RequestContext};
@@ -16,6 +17,9 @@ use crate::fetch::{FetchAnswer, FetchedPartition, FetchedTopic, PartitionKey, Pl
 
 /// From this version on topics are given by their ids.
 const TOPIC_IDS: i16 = 13;
+
+/// From this version on a replica says who it is in a field of its own.
+const REPLICA_STATE: i16 = 15;
 
 /// The highest isolation level that there is: 0 reads everything, 1 what is committed.
 const READ_COMMITTED: i8 = 1;
@@ -45,9 +49,10 @@ pub(crate) async fn handle(cx: &RequestContext, request: FetchRequest) -> Answer
     let read = |targets| {
         let mut reader = Reader::new(broker, targets, uses_topic_ids);
         let settings = broker.config.settings();
-        let most = usize::try_from(settings.fetch_max_bytes).unwrap_or(0);
-        reader.max_bytes = usize::try_from(request.max_bytes).unwrap_or(0).min(most);
-        reader.min_bytes = usize::try_from(request.min_bytes).unwrap_or(0).min(most);
+        let most = settings.fetch_max_bytes;
+        reader.max_bytes = request.max_bytes.min(most);
+        reader.min_bytes = usize::try_from(request.min_bytes.min(most)).unwrap_or(0);
+        reader.is_replica = replica_id(cx, &request).0 >= 0;
         reader.read_committed = request.isolation_level == READ_COMMITTED;
         reader.read(Duration::from_millis(request.max_wait_ms.max(0).unsigned_abs().into()))
     };
@@ -71,14 +76,20 @@ pub(crate) async fn handle(cx: &RequestContext, request: FetchRequest) -> Answer
     Ok(FetchAnswer { error_code: 0, session_id, topics: by_topic(partitions) })
 }
 
+/// Who reads: consumers are -1 and below.
+fn replica_id(cx: &RequestContext, request: &FetchRequest) -> BrokerId {
+    if cx.version() >= REPLICA_STATE { request.replica_state.replica_id } else { request.replica_id }
+}
+
+/// The partitions of a request. Where one is named twice it is read once, as it was named last.
 fn named_partitions(request: &FetchRequest) -> Vec<(PartitionKey, Target)> {
-    let mut named = Vec::new();
+    let mut named = IndexMap::new();
     for topic in &request.topics {
         let name: Arc<str> = Arc::from(topic.topic.as_str());
         let one = |p: &FetchPartition| ((Arc::clone(&name), topic.topic_id, p.partition), target(p));
         named.extend(topic.partitions.iter().map(one));
     }
-    named
+    named.into_iter().collect()
 }
 
 fn target(partition: &FetchPartition) -> Target {

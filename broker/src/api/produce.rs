@@ -4,11 +4,13 @@
 //! connection, since that is the only way to tell of it. Acks of 1 and of all (-1) mean the same: there is one replica,
 //! and its log has the records before the answer is written. `record_errors` and messages come with version 8.
 //!
-//! Gap: transactional batches are refused, because transactions are not served.
+//! Gap: transactions are not served. A request with a transactional batch gets TRANSACTIONAL_ID_AUTHORIZATION_FAILED for
+//! each partition, as it does from Kafka where it comes without a transactional id.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::{
@@ -16,6 +18,8 @@ use kafka_protocol::messages::produce_response::{
 };
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
+use klamm_storage::AppendError;
+use klamm_storage::batch::BatchHeader;
 
 use crate::context::{Answer, Refusal, RequestContext};
 use crate::error_code;
@@ -27,15 +31,24 @@ const TOPIC_IDS: i16 = 13;
 /// From this version on zstd is understood by whoever speaks it (KIP-110).
 const ZSTD: i16 = 7;
 
+/// The format of record batches that has transactions.
+const MAGIC: u8 = 2;
+
 pub(crate) async fn handle(cx: &RequestContext, request: ProduceRequest) -> Answer<ProduceResponse> {
     let partitions = || request.topic_data.iter().flat_map(|topic| &topic.partition_data);
     if partitions().any(|partition| partition.records.is_none()) {
         return Err(Refusal::NoAnswer);
     }
-    let valid_acks = matches!(request.acks, -1..=1);
+    let refusal = if partitions().filter_map(|partition| partition.records.as_ref()).any(is_transactional) {
+        Some(ResponseError::TransactionalIdAuthorizationFailed)
+    } else if matches!(request.acks, -1..=1) {
+        None
+    } else {
+        Some(ResponseError::InvalidRequiredAcks)
+    };
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for topic in &request.topic_data {
-        responses.push(produce_to_topic(cx, topic, valid_acks));
+        responses.push(produce_to_topic(cx, topic, refusal));
     }
     if request.acks == 0 {
         let failed = responses.iter().flat_map(|topic| &topic.partition_responses).find(|p| p.error_code != 0);
@@ -46,7 +59,11 @@ pub(crate) async fn handle(cx: &RequestContext, request: ProduceRequest) -> Answ
     Ok(ProduceResponse::default().with_responses(responses))
 }
 
-fn produce_to_topic(cx: &RequestContext, data: &TopicProduceData, valid_acks: bool) -> TopicProduceResponse {
+fn produce_to_topic(
+    cx: &RequestContext,
+    data: &TopicProduceData,
+    refusal: Option<ResponseError>,
+) -> TopicProduceResponse {
     let by_id = cx.version() >= TOPIC_IDS;
     let topic = if by_id { cx.broker.topics.by_id(data.topic_id) } else { cx.broker.topics.get(&data.name) };
     let missing = if by_id && topic.is_none() {
@@ -59,10 +76,12 @@ fn produce_to_topic(cx: &RequestContext, data: &TopicProduceData, valid_acks: bo
     let mut last: Vec<_> = data.partition_data.iter().rev().filter(|p| seen.insert(p.index)).collect();
     last.reverse();
     let answers = last.into_iter().map(|partition| {
-        if !valid_acks {
-            return refused(partition.index, ResponseError::InvalidRequiredAcks);
+        let known = topic.as_ref().is_some_and(|topic| topic.partition(partition.index).is_some());
+        match refusal {
+            Some(ResponseError::InvalidRequiredAcks) if !known => refused(partition.index, missing),
+            Some(error) => refused(partition.index, error),
+            None => append(cx, topic.as_ref(), missing, partition),
         }
-        append(cx, topic.as_ref(), missing, partition)
     });
     TopicProduceResponse::default()
         .with_name(data.name.clone())
@@ -98,7 +117,10 @@ fn append(
                     .with_batch_index(index)
                     .with_batch_index_error_message(message.map(StrBytes::from_string))
             });
-            let log_start_offset = if told.in_validation { partition.log().log_start_offset() } else { -1 };
+            // Before version 7 the codec is looked at early, for the sake of zstd.
+            let in_validation = told.in_validation
+                && !(cx.version() < ZSTD && matches!(error, AppendError::UnknownCompression(_)));
+            let log_start_offset = if in_validation { partition.log().log_start_offset() } else { -1 };
             response
                 .with_error_code(told.error.code())
                 .with_base_offset(-1)
@@ -108,6 +130,12 @@ fn append(
                 .with_error_message(told.message.filter(|_| cx.version() >= 8).map(StrBytes::from_string))
         }
     }
+}
+
+/// Whether the first batch of `records` belongs to a transaction.
+fn is_transactional(records: &Bytes) -> bool {
+    let header = BatchHeader::read(records);
+    header.is_some_and(|header| header.magic == MAGIC && header.is_transactional())
 }
 
 fn refused(index: i32, error: ResponseError) -> PartitionProduceResponse {

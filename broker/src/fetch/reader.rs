@@ -29,12 +29,16 @@ struct Source {
 
 /// One fetch on its way.
 pub(crate) struct Reader {
+    node_id: i32,
     sources: Vec<Source>,
     /// Partitions that there are not. They come last in the answer, and do not end a wait.
     unknown: Vec<(PartitionKey, FetchedPartition)>,
-    pub(crate) max_bytes: usize,
+    /// Room in the answer. A negative one fails the first partition and leaves no room for the others, as in Kafka.
+    pub(crate) max_bytes: i32,
     pub(crate) min_bytes: usize,
     pub(crate) read_committed: bool,
+    /// The reader takes itself for a replica, and there is no other one than the leader.
+    pub(crate) is_replica: bool,
 }
 
 /// What one round of reading gave.
@@ -53,11 +57,13 @@ impl Reader {
         uses_topic_ids: bool,
     ) -> Self {
         let mut reader = Reader {
+            node_id: broker.node_id,
             sources: Vec::new(),
             unknown: Vec::new(),
             max_bytes: 0,
             min_bytes: 0,
             read_committed: false,
+            is_replica: false,
         };
         for (key, target) in targets {
             let topic = if uses_topic_ids { broker.topics.by_id(key.1) } else { broker.topics.get(&key.0) };
@@ -105,7 +111,7 @@ impl Reader {
 
     fn finish(&mut self, mut read: Read) -> Read {
         for (_, partition) in &mut self.unknown {
-            partition.aborted_transactions = self.read_committed.then(Vec::new);
+            partition.aborted_transactions = Some(Vec::new());
         }
         read.partitions.append(&mut self.unknown);
         read
@@ -115,9 +121,18 @@ impl Reader {
     /// however large it is, so that a reader always gets on.
     fn read_once(&self) -> Read {
         let mut read = Read { partitions: Vec::with_capacity(self.sources.len()), bytes: 0, urgent: false };
-        for source in &self.sources {
-            let room = self.max_bytes.saturating_sub(read.bytes);
-            let partition = self.read_partition(source, room, read.bytes == 0);
+        let most = usize::try_from(self.max_bytes);
+        for (index, source) in self.sources.iter().enumerate() {
+            let partition = match &most {
+                Err(_) if index == 0 => {
+                    let code = ResponseError::UnknownServerError.code();
+                    FetchedPartition::failed(source.partition.index(), code)
+                }
+                most => {
+                    let room = most.unwrap_or(0).saturating_sub(read.bytes);
+                    self.read_partition(source, room, read.bytes == 0)
+                }
+            };
             read.bytes += partition.records.len();
             read.urgent |= partition.error_code != 0 || partition.diverging_epoch.is_some();
             read.partitions.push((source.key.clone(), partition));
@@ -137,6 +152,11 @@ impl Reader {
         }
         if (0..partition.leader_epoch()).contains(&target.current_leader_epoch) {
             return failed(ResponseError::FencedLeaderEpoch);
+        }
+        if self.is_replica {
+            let mut failed = failed(ResponseError::NotLeaderOrFollower);
+            failed.current_leader = Some((self.node_id, partition.leader_epoch()));
+            return failed;
         }
         let log = partition.log();
         let mut fetched = FetchedPartition::failed(index, 0);
