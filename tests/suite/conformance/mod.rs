@@ -116,6 +116,7 @@ macro_rules! scenarios {
 scenarios! {
     cluster: log_dirs, elections, reassignments;
     commits: without_members, of_members, fetched, deleted;
+    config_changes: of_topics, of_brokers, of_groups_and_metrics, of_several_at_once, replaced, described, listed;
     config_values: of_topics, of_brokers, of_groups;
     fetch: reads, limits, refused, as_replica, waits, after_deletion_of_records;
     fetch_sessions: life, wrong, errors_within, waiting_in_a_session;
