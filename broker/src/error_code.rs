@@ -1,7 +1,7 @@
 //! The errors of topics and logs as Kafka's error codes: the only place where one becomes the other.
 
 use kafka_protocol::error::ResponseError;
-use klamm_storage::AppendError;
+use klamm_storage::{AppendError, StorageError};
 
 use crate::topics::TopicError;
 
@@ -47,13 +47,31 @@ impl From<TopicError> for Told {
     }
 }
 
-/// What a client is told of `error`.
+/// What a client is told of a failed append.
 pub(crate) fn of_append(error: &AppendError) -> AppendFailure {
-    let message = Some(error.to_string());
+    let code = match error {
+        AppendError::NotOneBatch(_) | AppendError::InvalidBatch(_) | AppendError::InvalidRecords { .. } => {
+            ResponseError::InvalidRecord
+        }
+        AppendError::MalformedFrame(_) | AppendError::BadChecksum(_) => ResponseError::CorruptMessage,
+        AppendError::MessageTooLarge { .. } => ResponseError::MessageTooLarge,
+        AppendError::LargerThanSegment { .. } => ResponseError::RecordListTooLarge,
+        AppendError::LengthTooLarge(_)
+        | AppendError::UnknownCompression(_)
+        | AppendError::DoesNotDecompress(_)
+        | AppendError::LengthTooLong => ResponseError::UnknownServerError,
+        AppendError::InvalidTimestamps { .. } => ResponseError::InvalidTimestamp,
+        AppendError::OutOfOrderSequence(_) => ResponseError::OutOfOrderSequenceNumber,
+        AppendError::InvalidProducerEpoch(_) => ResponseError::InvalidProducerEpoch,
+        AppendError::InvalidTransactionState(_) => ResponseError::InvalidTxnState,
+        // The topic went while the batch was on its way.
+        AppendError::Storage(StorageError::Deleted) => ResponseError::UnknownTopicOrPartition,
+        AppendError::DiskFull(_) | AppendError::Storage(_) => ResponseError::KafkaStorageError,
+    };
     AppendFailure {
-        error: ResponseError::UnknownServerError,
-        in_validation: false,
-        message,
-        record_errors: Vec::new(),
+        error: code,
+        in_validation: error.in_validation(),
+        message: error.message().map(str::to_owned),
+        record_errors: error.record_errors().to_vec(),
     }
 }

@@ -1,6 +1,6 @@
 //! Frames: four bytes of length, then that many bytes. What leaves is a head and slices that are never copied.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::limits::RequestMemory;
@@ -32,6 +32,8 @@ pub(crate) enum FrameError {
 #[derive(Default)]
 pub(crate) struct FrameReader {
     buffer: BytesMut,
+    /// The size of the last frame, and so the best guess at the next one's.
+    last_frame: usize,
 }
 
 impl FrameReader {
@@ -39,6 +41,7 @@ impl FrameReader {
     pub(crate) fn buffered(&mut self, most: usize) -> Result<Option<Bytes>, FrameError> {
         match self.length(most)? {
             Some(length) if self.buffer.len() >= 4 + length => {
+                self.last_frame = 4 + length;
                 let mut frame = self.buffer.split_to(4 + length);
                 Ok(Some(frame.split_off(4).freeze()))
             }
@@ -60,21 +63,24 @@ impl FrameReader {
 
     /// Reads once from `stream`. False: the stream has ended.
     ///
-    /// What a frame needs beyond the trusted size is taken from `memory` as it arrives.
+    /// What a frame needs beyond the trusted size is taken from `memory` as it arrives. Small frames are read as many
+    /// at once as there are. A long one is read up to its end: what came behind it would have to be copied to where
+    /// the next one is gathered.
     pub(crate) async fn fill(
         &mut self,
         stream: &mut (impl AsyncRead + Unpin),
         most: usize,
         memory: &mut RequestMemory,
     ) -> Result<bool, FrameError> {
-        let frame = self.length(most)?.map_or(READ_BUFFER_BYTES, |length| 4 + length);
+        let expected = self.last_frame.min(TRUSTED_FRAME_BYTES);
+        let frame = self.length(most)?.map_or(expected, |length| 4 + length).max(READ_BUFFER_BYTES);
         let missing = frame.saturating_sub(self.buffer.len()).max(1);
-        let step = missing.max(READ_BUFFER_BYTES).min(self.buffer.len().max(TRUSTED_FRAME_BYTES));
+        let step = missing.min(self.buffer.len().max(TRUSTED_FRAME_BYTES));
         if !memory.hold(self.buffer.len() + step).await {
             return Err(FrameError::Memory(frame));
         }
         self.buffer.reserve(step);
-        Ok(stream.read_buf(&mut self.buffer).await? > 0)
+        Ok(stream.read_buf(&mut (&mut self.buffer).limit(step)).await? > 0)
     }
 
     fn length(&self, most: usize) -> Result<Option<usize>, FrameError> {

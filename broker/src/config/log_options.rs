@@ -15,6 +15,7 @@ impl Layers {
         };
         // Byte counts are checked to be positive ints.
         let bytes = |name: &str| u32::try_from(number(name)).unwrap_or(u32::MAX);
+        let level = |name: &str| i32::try_from(number(name)).unwrap_or(-1);
         let policies = match value("cleanup.policy") {
             Some(Value::List(policies)) => policies,
             _ => Vec::new(),
@@ -29,9 +30,16 @@ impl Layers {
         LogOptions {
             segment_bytes,
             segment_ms: number("segment.ms"),
+            segment_jitter_ms: number("segment.jitter.ms"),
+            segment_index_bytes: bytes("segment.index.bytes"),
+            index_interval_bytes: bytes("index.interval.bytes"),
             retention_ms: number("retention.ms"),
             retention_bytes: number("retention.bytes"),
+            flush_messages: number("flush.messages"),
+            flush_ms: number("flush.ms"),
             max_message_bytes: bytes("max.message.bytes"),
+            timestamp_before_max_ms: number("message.timestamp.before.max.ms"),
+            timestamp_after_max_ms: number("message.timestamp.after.max.ms"),
             timestamp_type: match text("message.timestamp.type").as_str() {
                 "LogAppendTime" => TimestampType::LogAppendTime,
                 _ => TimestampType::CreateTime,
@@ -46,6 +54,12 @@ impl Layers {
                 "zstd" => CompressionType::Zstd,
                 _ => CompressionType::Producer,
             },
+            gzip_level: level("compression.gzip.level"),
+            lz4_level: level("compression.lz4.level"),
+            zstd_level: level("compression.zstd.level"),
+            delete_retention_ms: number("delete.retention.ms"),
+            file_delete_delay_ms: number("file.delete.delay.ms"),
+            preallocate: matches!(value("preallocate"), Some(Value::Bool(true))),
         }
     }
 }

@@ -64,7 +64,11 @@ impl Partition {
             OffsetSpec::AtOrAfter(timestamp) => log.offset_for_timestamp(timestamp),
         };
         let found = found.map_err(|error| self.unreadable(&error))?;
-        let found = found.map(|(offset, timestamp)| FoundOffset { timestamp, ..at(offset) });
+        let found = found.map(|found| FoundOffset {
+            offset: found.offset,
+            timestamp: found.timestamp,
+            leader_epoch: found.leader_epoch,
+        });
         Ok(found.filter(|found| found.offset < end).unwrap_or(FoundOffset::NONE))
     }
 

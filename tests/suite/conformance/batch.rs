@@ -8,7 +8,8 @@ use std::io::{Read, Write};
 pub(crate) const T0: i64 = 1_700_000_000_000;
 
 /// The compression codecs, by the number in a batch's attributes.
-pub(crate) const CODECS: [(&str, i16); 5] = [("none", 0), ("gzip", 1), ("snappy", 2), ("lz4", 3), ("zstd", 4)];
+pub(crate) const CODECS: [(&str, i16); 5] =
+    [("none", 0), ("gzip", 1), ("snappy", 2), ("lz4", 3), ("zstd", 4)];
 
 /// One record.
 #[derive(Clone, Debug)]
@@ -254,7 +255,9 @@ fn decompress(codec: i16, bytes: &[u8]) -> Vec<u8> {
             Some(out.len())
         }
         3 => lz4_flex::frame::FrameDecoder::new(bytes).read_to_end(&mut out).ok(),
-        4 => ruzstd::decoding::StreamingDecoder::new(bytes).ok().and_then(|mut d| d.read_to_end(&mut out).ok()),
+        4 => {
+            ruzstd::decoding::StreamingDecoder::new(bytes).ok().and_then(|mut d| d.read_to_end(&mut out).ok())
+        }
         _ => None,
     };
     read.map_or_else(|| bytes.to_vec(), |_| out)

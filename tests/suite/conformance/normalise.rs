@@ -4,10 +4,11 @@
 use super::tree::Tree;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Lists whose order in Kafka is that of a hash table (of names or of random ids): API key, list, field to sort by.
-pub(crate) const UNORDERED: [(i16, &str, &str); 13] = [
-    (0, "responses", "name"),
+/// Lists whose order in Kafka is that of a hash table (of names or of random ids): API key, list, field to
+/// sort by. Inner lists come first.
+pub(crate) const UNORDERED: [(i16, &str, &str); 15] = [
     (0, "partition_responses", "index"),
+    (0, "responses", "name"),
     (11, "members", "metadata"),
     (15, "groups", "group_id"),
     (15, "members", "member_metadata"),
@@ -17,6 +18,8 @@ pub(crate) const UNORDERED: [(i16, &str, &str); 13] = [
     (19, "configs", "name"),
     (32, "configs", "name"),
     (42, "results", "group_id"),
+    (33, "responses", "resource_name"),
+    (44, "responses", "resource_name"),
     (74, "config_resources", "resource_name"),
     (47, "topics", "name"),
 ];
@@ -56,9 +59,13 @@ impl Normaliser {
             // Port 0 is asked for.
             "port" if word.parse() == Ok(self.port) => "<port>".to_string(),
             // The offset in Kafka's metadata log: how much has happened before.
-            "finalized_features_epoch" if word.parse::<i64>().is_ok_and(|n| n > 0) => "<features-epoch>".to_string(),
+            "finalized_features_epoch" if word.parse::<i64>().is_ok_and(|n| n > 0) => {
+                "<features-epoch>".to_string()
+            }
             // The disk below.
-            "total_bytes" | "usable_bytes" if word.parse::<i64>().is_ok_and(|n| n > 0) => "<disk>".to_string(),
+            "total_bytes" | "usable_bytes" if word.parse::<i64>().is_ok_and(|n| n > 0) => {
+                "<disk>".to_string()
+            }
             _ if is_clock(word) => "<clock>".to_string(),
             _ => self.uuids(word),
         }
@@ -71,7 +78,9 @@ impl Normaliser {
             "cluster_id" if text.len() == 22 => "<cluster-id>".to_string(),
             // A path of the machine.
             "log_dir" => "<log-dir>".to_string(),
-            "value" if LOCAL_CONFIGS.iter().any(|n| owner.field("name") == Some(&Tree::Text(n.to_string()))) => {
+            "value"
+                if LOCAL_CONFIGS.iter().any(|n| owner.field("name") == Some(&Tree::Text(n.to_string()))) =>
+            {
                 "<local>".to_string()
             }
             _ => clocks(&self.uuids(text)),

@@ -87,8 +87,9 @@ pub(crate) fn delete_topics(version: i16, names: &[&str]) -> DeleteTopicsRequest
 pub(crate) fn produce(version: i16, acks: i16, data: &[(&Topic, i32, Option<Bytes>)]) -> ProduceRequest {
     let mut topics: Vec<produce_request::TopicProduceData> = Vec::new();
     for (topic, partition, records) in data {
-        let partition =
-            produce_request::PartitionProduceData::default().with_index(*partition).with_records(records.clone());
+        let partition = produce_request::PartitionProduceData::default()
+            .with_index(*partition)
+            .with_records(records.clone());
         let same = |t: &&mut produce_request::TopicProduceData| {
             if version >= 13 { t.topic_id == topic.id } else { *t.name == *topic.name }
         };

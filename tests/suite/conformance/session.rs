@@ -1,13 +1,13 @@
 //! A session plays a scenario against one broker and keeps what it answered.
 
 use super::normalise::{Normaliser, UNORDERED};
-use super::scope::in_scope;
 use super::recording::Step;
+use super::scope::in_scope;
 use super::target::Target;
 use super::tree::Tree;
 use super::wire::{self, Incoming, PATIENCE, Wire};
 use bytes::{Bytes, BytesMut};
-use kafka_protocol::messages::ApiVersionsRequest;
+use kafka_protocol::messages::{ApiVersionsRequest, ListGroupsRequest};
 use kafka_protocol::protocol::{Message, Request, VersionRange};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -144,7 +144,12 @@ impl<'a> Session<'a> {
         answer
     }
 
-    fn read_answer<R>(&mut self, frame: &Bytes, correlation: i32, version: i16) -> (Vec<String>, Option<R::Response>)
+    fn read_answer<R>(
+        &mut self,
+        frame: &Bytes,
+        correlation: i32,
+        version: i16,
+    ) -> (Vec<String>, Option<R::Response>)
     where
         R: Request,
         R::Response: Debug,
@@ -159,7 +164,17 @@ impl<'a> Session<'a> {
                 unordered.for_each(|(_, list, by)| tree.sort(list, by));
                 self.sorting.drain(..).for_each(|(list, by)| tree.sort(list, by));
                 if self.no_internal {
-                    tree.retain("topics", |topic| topic.field("is_internal") != Some(&Tree::Word("true".to_string())));
+                    tree.retain("topics", |topic| {
+                        topic.field("is_internal") != Some(&Tree::Word("true".to_string()))
+                    });
+                    let internal = |name: &Tree| matches!(name, Tree::Text(name) if name.starts_with("__"));
+                    tree.retain("config_resources", |r| !r.field("resource_name").is_some_and(internal));
+                }
+                if R::KEY == ListGroupsRequest::KEY {
+                    // Another scenario commits for the group "", which Kafka cannot delete.
+                    tree.retain("groups", |group| {
+                        group.field("group_id") != Some(&Tree::Text(String::new()))
+                    });
                 }
                 if R::KEY == ApiVersionsRequest::KEY {
                     tree.retain("api_keys", in_scope);
@@ -182,7 +197,11 @@ impl<'a> Session<'a> {
                 self.connections.remove(&current);
                 "! closed".to_string()
             }
-            _ => "! no answer".to_string(),
+            _ => {
+                let current = self.current.clone();
+                self.connections.remove(&current);
+                "! no answer".to_string()
+            }
         }
     }
 
@@ -229,12 +248,12 @@ impl<'a> Session<'a> {
     }
 
     /// Sends a body of raw bytes under a good header and decodes the answer as that API's.
-    pub(crate) fn body<R>(&mut self, name: impl Into<String>, version: i16, body: &[u8])
+    pub(crate) fn body<R>(&mut self, name: String, version: i16, body: &[u8])
     where
         R: Request,
         R::Response: Debug,
     {
-        let name = format!("{} v{} | {}", api_name(R::KEY), version, name.into());
+        let name = format!("{} v{} | {}", api_name(R::KEY), version, name);
         let wire = self.wire();
         let correlation = wire.next_correlation();
         let header = wire::header(R::KEY, version, R::header_version(version), correlation);
@@ -308,7 +327,6 @@ impl<'a> Session<'a> {
     pub(crate) fn settle(&mut self) {
         self.target.settle();
     }
-
 }
 
 /// Sends a request and waits for its answer.
@@ -317,16 +335,16 @@ pub(crate) fn ask<R: Request + Debug>(wire: &mut Wire, version: i16, request: &R
     let frame: BytesMut = wire::encode(request, version, correlation).expect("the request can be said");
     wire.write(&frame);
     match wire.read(PATIENCE) {
-        Incoming::Frame(frame) => wire::decode::<R::Response>(&frame, version)
-            .unwrap_or_else(|e| panic!("the answer to {request:?} can be read: {e}"))
-            .body,
+        Incoming::Frame(frame) => {
+            wire::decode::<R::Response>(&frame, version)
+                .unwrap_or_else(|e| panic!("the answer to {request:?} can be read: {e}"))
+                .body
+        }
         other => panic!("an answer to {request:?}, not {other:?}"),
     }
 }
 
 fn api_name(key: i16) -> String {
-    kafka_protocol::messages::ApiKey::try_from(key).map_or_else(
-        |()| format!("api {key}"),
-        |key| format!("{key:?}").trim_end_matches("Key").to_string(),
-    )
+    kafka_protocol::messages::ApiKey::try_from(key)
+        .map_or_else(|()| format!("api {key}"), |key| format!("{key:?}").trim_end_matches("Key").to_string())
 }

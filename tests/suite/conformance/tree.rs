@@ -92,7 +92,11 @@ fn write_lines(tree: &Tree, path: &str, normaliser: &mut Normaliser, lines: &mut
                 let below = if path == "." { name.clone() } else { format!("{path}.{name}") };
                 match (name.as_str(), value) {
                     ("records", Tree::Bytes(bytes)) => {
-                        let size = if normaliser.recompressed { "some".to_string() } else { bytes.len().to_string() };
+                        let size = if normaliser.recompressed {
+                            "some".to_string()
+                        } else {
+                            bytes.len().to_string()
+                        };
                         line.push_str(&format!(" records={size}"));
                         for (i, text) in batch::describe(bytes, normaliser).into_iter().enumerate() {
                             lines.push(format!("{below}[{i}] {text}"));
@@ -253,7 +257,8 @@ impl Parser<'_> {
                 self.at += 2;
             }
             b'u' => {
-                let end = self.at + self.text[self.at..].iter().position(|&b| b == b'}').expect("a closed escape");
+                let end =
+                    self.at + self.text[self.at..].iter().position(|&b| b == b'}').expect("a closed escape");
                 let hex = std::str::from_utf8(&self.text[self.at + 1..end]).expect("digits");
                 let code = u32::from_str_radix(hex, 16).expect("hexadecimal digits");
                 let mut buffer = [0; 4];

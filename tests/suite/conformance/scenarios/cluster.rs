@@ -15,7 +15,9 @@ pub(crate) fn log_dirs(s: &mut Session<'_>) {
     store(s, &b, 0, Batch::counted(1).bytes());
     let request = |topics: &[(&str, &[i32])]| {
         let topic = |(name, partitions): &(&str, &[i32])| {
-            DescribableLogDirTopic::default().with_topic(topic_name(name)).with_partitions(partitions.to_vec())
+            DescribableLogDirTopic::default()
+                .with_topic(topic_name(name))
+                .with_partitions(partitions.to_vec())
         };
         DescribeLogDirsRequest::default().with_topics(Some(topics.iter().map(topic).collect()))
     };
@@ -75,7 +77,8 @@ pub(crate) fn reassignments(s: &mut Session<'_>) {
                 .with_name(topic_name(name))
                 .with_partition_indexes(partitions.to_vec())
         };
-        ListPartitionReassignmentsRequest::default().with_topics(topics.map(|all| all.iter().map(topic).collect()))
+        ListPartitionReassignmentsRequest::default()
+            .with_topics(topics.map(|all| all.iter().map(topic).collect()))
     };
     for (what, topics) in [
         ("all", None),

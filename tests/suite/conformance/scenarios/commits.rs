@@ -3,8 +3,12 @@
 use crate::conformance::group::Member;
 use crate::conformance::request::{create, group_id, text, topic_name};
 use crate::conformance::session::{Session, versions};
-use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
-use kafka_protocol::messages::offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
+use kafka_protocol::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use kafka_protocol::messages::offset_delete_request::{
+    OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
+};
 use kafka_protocol::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
 };
@@ -32,9 +36,8 @@ fn commit(group: &str, topics: Commits<'_>) -> OffsetCommitRequest {
 
 /// Commits as a member.
 fn commit_as(m: &Member, version: i16, topics: Commits<'_>) -> OffsetCommitRequest {
-    let request = commit(&m.group, topics)
-        .with_generation_id_or_member_epoch(m.generation)
-        .with_member_id(text(&m.id));
+    let request =
+        commit(&m.group, topics).with_generation_id_or_member_epoch(m.generation).with_member_id(text(&m.id));
     if version >= 7 { request.with_group_instance_id(m.instance.map(text)) } else { request }
 }
 
@@ -44,7 +47,9 @@ fn fetch(version: i16, group: &str, topics: Option<&[(&str, &[i32])]>) -> Offset
         return OffsetFetchRequest::default().with_groups(vec![of_group(group, topics)]);
     }
     let topic = |(name, partitions): &(&str, &[i32])| {
-        OffsetFetchRequestTopic::default().with_name(topic_name(name)).with_partition_indexes(partitions.to_vec())
+        OffsetFetchRequestTopic::default()
+            .with_name(topic_name(name))
+            .with_partition_indexes(partitions.to_vec())
     };
     OffsetFetchRequest::default()
         .with_group_id(group_id(group))
@@ -53,7 +58,9 @@ fn fetch(version: i16, group: &str, topics: Option<&[(&str, &[i32])]>) -> Offset
 
 fn of_group(group: &str, topics: Option<&[(&str, &[i32])]>) -> OffsetFetchRequestGroup {
     let topic = |(name, partitions): &(&str, &[i32])| {
-        OffsetFetchRequestTopics::default().with_name(topic_name(name)).with_partition_indexes(partitions.to_vec())
+        OffsetFetchRequestTopics::default()
+            .with_name(topic_name(name))
+            .with_partition_indexes(partitions.to_vec())
     };
     OffsetFetchRequestGroup::default()
         .with_group_id(group_id(group))
@@ -77,9 +84,21 @@ pub(crate) fn without_members(s: &mut Session<'_>) {
         s.call("back", v, commit(&g, &[("commits", &[(0, 3, None)])]));
         committed(s, &g);
         s.call("negative offsets", v, commit(&g, &[("commits", &[(0, -1, None), (1, -2, None)])]));
-        s.call("long metadata", v, commit(&g, &[("commits", &[(0, 1, Some(&long)), (1, 2, Some(&longest))])]));
-        s.call("unknown ones", v, commit(&g, &[("commits", &[(9, 1, None), (-1, 1, None)]), ("unknown-topic", &[(0, 1, None)])]));
-        s.call("good and unknown", v, commit(&g, &[("unknown-topic", &[(0, 1, None)]), ("commits", &[(0, 11, None)])]));
+        s.call(
+            "long metadata",
+            v,
+            commit(&g, &[("commits", &[(0, 1, Some(&long)), (1, 2, Some(&longest))])]),
+        );
+        s.call(
+            "unknown ones",
+            v,
+            commit(&g, &[("commits", &[(9, 1, None), (-1, 1, None)]), ("unknown-topic", &[(0, 1, None)])]),
+        );
+        s.call(
+            "good and unknown",
+            v,
+            commit(&g, &[("unknown-topic", &[(0, 1, None)]), ("commits", &[(0, 11, None)])]),
+        );
         s.call("illegal names", v, commit(&g, &[("", &[(0, 1, None)]), ("a b", &[(0, 1, None)])]));
         s.call("a partition twice", v, commit(&g, &[("commits", &[(0, 1, None), (0, 2, None)])]));
         s.call("a topic twice", v, commit(&g, &[("commits", &[(1, 1, None)]), ("commits", &[(1, 2, None)])]));
@@ -94,15 +113,29 @@ pub(crate) fn without_members(s: &mut Session<'_>) {
                 committed(s, &g);
             }
         }
-        s.call("a generation, a group that only has offsets", v, commit(&g, &[("commits", &[(0, 1, None)])]).with_generation_id_or_member_epoch(1));
-        s.call("a member without a generation", v, commit(&g, &[("commits", &[(0, 1, None)])]).with_member_id(text("somebody")));
+        s.call(
+            "a generation, a group that only has offsets",
+            v,
+            commit(&g, &[("commits", &[(0, 1, None)])]).with_generation_id_or_member_epoch(1),
+        );
+        s.call(
+            "a member without a generation",
+            v,
+            commit(&g, &[("commits", &[(0, 1, None)])]).with_member_id(text("somebody")),
+        );
         s.call("a member and a generation", v, {
-            commit(&g, &[("commits", &[(0, 1, None)])]).with_member_id(text("somebody")).with_generation_id_or_member_epoch(0)
+            commit(&g, &[("commits", &[(0, 1, None)])])
+                .with_member_id(text("somebody"))
+                .with_generation_id_or_member_epoch(0)
         });
         s.call("a generation, no such group", v, {
             commit("commits-none", &[("commits", &[(0, 1, None)])]).with_generation_id_or_member_epoch(1)
         });
-        s.call("generation -2", v, commit("commits-minus", &[("commits", &[(0, 1, None)])]).with_generation_id_or_member_epoch(-2));
+        s.call(
+            "generation -2",
+            v,
+            commit("commits-minus", &[("commits", &[(0, 1, None)])]).with_generation_id_or_member_epoch(-2),
+        );
         s.call("the empty group", v, commit("", &[("commits", &[(0, 1, None)])]));
         if v <= 4 {
             for retention in [-1, 0, 1000] {
@@ -111,7 +144,8 @@ pub(crate) fn without_members(s: &mut Session<'_>) {
             }
         }
         if v >= 7 {
-            let request = commit(&g, &[("commits", &[(0, 1, None)])]).with_group_instance_id(Some(text("instance")));
+            let request =
+                commit(&g, &[("commits", &[(0, 1, None)])]).with_group_instance_id(Some(text("instance")));
             s.call("an instance", v, request);
         }
     }
@@ -134,7 +168,11 @@ pub(crate) fn of_members(s: &mut Session<'_>) {
         s.call("behind", v, commit_as(&Member { generation: 0, ..m.clone() }, v, what));
         s.call("generation -1 with the id", v, commit_as(&Member { generation: -1, ..m.clone() }, v, what));
         s.call("somebody", v, commit_as(&Member { id: "somebody".to_string(), ..m.clone() }, v, what));
-        s.call("nobody with the generation", v, commit_as(&Member { id: String::new(), ..m.clone() }, v, what));
+        s.call(
+            "nobody with the generation",
+            v,
+            commit_as(&Member { id: String::new(), ..m.clone() }, v, what),
+        );
         s.call("nobody at all", v, commit(&m.group, what));
         if v >= 7 {
             s.call("another instance", v, commit_as(&m.clone().instance("two"), v, what));
@@ -151,12 +189,17 @@ pub(crate) fn of_members(s: &mut Session<'_>) {
 pub(crate) fn fetched(s: &mut Session<'_>) {
     create(s, "fetched-a", 2, &[]);
     create(s, "fetched-b", 1, &[]);
-    let all: Commits<'_> = &[("fetched-a", &[(0, 5, Some("note")), (1, 6, None)]), ("fetched-b", &[(0, 7, Some(""))])];
+    let all: Commits<'_> =
+        &[("fetched-a", &[(0, 5, Some("note")), (1, 6, None)]), ("fetched-b", &[(0, 7, Some(""))])];
     s.quietly(8, commit("fetched", all));
     for v in versions::<OffsetFetchRequest>() {
         s.call("one", v, fetch(v, "fetched", Some(&[("fetched-a", &[0])])));
         s.call("three", v, fetch(v, "fetched", Some(&[("fetched-b", &[0]), ("fetched-a", &[1, 0])])));
-        s.call("unknown ones", v, fetch(v, "fetched", Some(&[("fetched-a", &[9, -1]), ("unknown-topic", &[0])])));
+        s.call(
+            "unknown ones",
+            v,
+            fetch(v, "fetched", Some(&[("fetched-a", &[9, -1]), ("unknown-topic", &[0])])),
+        );
         s.call("illegal names", v, fetch(v, "fetched", Some(&[("", &[0]), ("a b", &[0])])));
         s.call("a partition twice", v, fetch(v, "fetched", Some(&[("fetched-a", &[0, 0])])));
         s.call("a topic twice", v, fetch(v, "fetched", Some(&[("fetched-a", &[0]), ("fetched-a", &[1])])));
@@ -165,7 +208,11 @@ pub(crate) fn fetched(s: &mut Session<'_>) {
         s.call("an unknown group", v, fetch(v, "fetched-unknown", Some(&[("fetched-a", &[0])])));
         s.call("the empty group", v, fetch(v, "", Some(&[("fetched-a", &[0])])));
         if v >= 2 {
-            s.sorted("topics", "name").sorted("partitions", "partition_index").call("all", v, fetch(v, "fetched", None));
+            s.sorted("topics", "name").sorted("partitions", "partition_index").call(
+                "all",
+                v,
+                fetch(v, "fetched", None),
+            );
             s.call("all of an unknown group", v, fetch(v, "fetched-unknown", None));
         }
         if v >= 7 {
@@ -185,10 +232,16 @@ pub(crate) fn fetched(s: &mut Session<'_>) {
             s.call("a group twice", v, OffsetFetchRequest::default().with_groups(twice));
         }
         if v >= 9 {
-            for (member, epoch) in [(None, 0), (Some("somebody"), -1), (Some("somebody"), 3), (Some(""), 0), (None, 5)] {
+            for (member, epoch) in
+                [(None, 0), (Some("somebody"), -1), (Some("somebody"), 3), (Some(""), 0), (None, 5)]
+            {
                 let group = of_group("fetched", Some(&[("fetched-a", &[0])]));
                 let group = group.with_member_id(member.map(text)).with_member_epoch(epoch);
-                s.call(format!("member {member:?}, epoch {epoch}"), v, OffsetFetchRequest::default().with_groups(vec![group]));
+                s.call(
+                    format!("member {member:?}, epoch {epoch}"),
+                    v,
+                    OffsetFetchRequest::default().with_groups(vec![group]),
+                );
             }
         }
     }
@@ -201,7 +254,9 @@ fn delete(group: &str, topics: &[(&str, &[i32])]) -> OffsetDeleteRequest {
             .with_name(topic_name(name))
             .with_partitions(partitions.iter().map(of).collect())
     };
-    OffsetDeleteRequest::default().with_group_id(group_id(group)).with_topics(topics.iter().map(topic).collect())
+    OffsetDeleteRequest::default()
+        .with_group_id(group_id(group))
+        .with_topics(topics.iter().map(topic).collect())
 }
 
 pub(crate) fn deleted(s: &mut Session<'_>) {
@@ -219,10 +274,14 @@ pub(crate) fn deleted(s: &mut Session<'_>) {
     s.call("the empty group", 0, delete("", &[("deleted-a", &[0])]));
     s.call("the last", 0, delete("deleted", &[("deleted-a", &[2])]));
     committed(s, "deleted");
-    let mut m = Member::new("a", "deleted-members");
+    let mut m = Member { topic: "deleted-a", ..Member::new("a", "deleted-members") };
     m.enter(s, 5);
     s.call("of a group in a rebalance", 0, delete("deleted-members", &[("deleted-a", &[0])]));
     let id = m.id.clone();
     s.call("sync", 5, m.sync(5, &[(&id, "not a consumer's assignment")]));
-    s.call("of a group with members", 0, delete("deleted-members", &[("deleted-a", &[0])]));
+    s.call(
+        "of a group with members",
+        0,
+        delete("deleted-members", &[("deleted-a", &[0]), ("some-topic", &[0])]),
+    );
 }

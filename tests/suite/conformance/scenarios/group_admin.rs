@@ -3,7 +3,9 @@
 use crate::conformance::group::Member;
 use crate::conformance::request::{create, group_id, text, topic_name};
 use crate::conformance::session::{Session, versions};
-use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use kafka_protocol::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
 use kafka_protocol::messages::*;
 
 /// Three groups: one stable, one in a rebalance, one that only has offsets.
@@ -16,8 +18,9 @@ fn groups(s: &mut Session<'_>, prefix: &str) -> [Member; 2] {
     let mut joining = Member::new("b", &format!("{prefix}-joining")).protocols(&["one", "two"]);
     joining.enter(s, 5);
     let partition = OffsetCommitRequestPartition::default().with_partition_index(0).with_committed_offset(3);
-    let committed =
-        OffsetCommitRequestTopic::default().with_name(topic_name(&topic.name)).with_partitions(vec![partition]);
+    let committed = OffsetCommitRequestTopic::default()
+        .with_name(topic_name(&topic.name))
+        .with_partitions(vec![partition]);
     let commit = OffsetCommitRequest::default()
         .with_group_id(group_id(&format!("{prefix}-offsets")))
         .with_generation_id_or_member_epoch(-1)
@@ -34,14 +37,15 @@ pub(crate) fn described(s: &mut Session<'_>) {
     groups(s, "described");
     for v in versions::<DescribeGroupsRequest>() {
         let request = |names: &[&str]| DescribeGroupsRequest::default().with_groups(ids(names));
-        for group in ["described-stable", "described-joining", "described-offsets", "described-unknown", ""] {
+        for group in ["described-stable", "described-joining", "described-offsets", "described-unknown"] {
             s.call(format!("{group:?}"), v, request(&[group]));
         }
         s.call("several", v, request(&["described-stable", "described-offsets", "described-unknown"]));
         s.call("one twice", v, request(&["described-offsets", "described-offsets"]));
         s.call("none", v, request(&[]));
         if v >= 3 {
-            let all = request(&["described-stable", "described-unknown"]).with_include_authorized_operations(true);
+            let all =
+                request(&["described-stable", "described-unknown"]).with_include_authorized_operations(true);
             s.call("operations", v, all);
         }
     }
@@ -52,13 +56,33 @@ pub(crate) fn listed(s: &mut Session<'_>) {
     for v in versions::<ListGroupsRequest>() {
         s.call("all", v, ListGroupsRequest::default());
         if v >= 4 {
-            for states in [&["Stable"][..], &["stable"], &["Empty", "CompletingRebalance"], &["nonsense"], &[""], &["Dead"], &["Stable", "Stable"]] {
+            for states in [
+                &["Stable"][..],
+                &["stable"],
+                &["Empty", "CompletingRebalance"],
+                &["nonsense"],
+                &[""],
+                &["Dead"],
+                &["Stable", "Stable"],
+            ] {
                 let filter = states.iter().map(|s| text(s)).collect();
-                s.call(format!("states {states:?}"), v, ListGroupsRequest::default().with_states_filter(filter));
+                s.call(
+                    format!("states {states:?}"),
+                    v,
+                    ListGroupsRequest::default().with_states_filter(filter),
+                );
             }
         }
         if v >= 5 {
-            for types in [&["classic"][..], &["CLASSIC"], &["consumer"], &["nonsense"], &["classic", "consumer"], &["share"], &[""]] {
+            for types in [
+                &["classic"][..],
+                &["CLASSIC"],
+                &["consumer"],
+                &["nonsense"],
+                &["classic", "consumer"],
+                &["share"],
+                &[""],
+            ] {
                 let filter = types.iter().map(|s| text(s)).collect();
                 s.call(format!("types {types:?}"), v, ListGroupsRequest::default().with_types_filter(filter));
             }
@@ -87,6 +111,10 @@ pub(crate) fn deleted(s: &mut Session<'_>) {
             s.call("leave", 5, member.leave(5));
         }
         s.call("both, one twice", v, request(&[&name("stable"), &name("joining"), &name("stable")]));
-        s.call("what is left", 5, DescribeGroupsRequest::default().with_groups(ids(&[&name("stable"), &name("offsets")])));
+        s.call(
+            "what is left",
+            5,
+            DescribeGroupsRequest::default().with_groups(ids(&[&name("stable"), &name("offsets")])),
+        );
     }
 }

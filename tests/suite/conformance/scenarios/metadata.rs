@@ -26,7 +26,8 @@ pub(crate) fn topics(s: &mut Session<'_>) {
         s.call("operations on the cluster", v, request);
     }
     for v in 8..=*versions::<MetadataRequest>().end() {
-        let request = metadata(v, Some(&["metadata-a", "metadata-unknown"])).with_include_topic_authorized_operations(true);
+        let request = metadata(v, Some(&["metadata-a", "metadata-unknown"]))
+            .with_include_topic_authorized_operations(true);
         s.call("operations on topics", v, request.with_allow_auto_topic_creation(false));
     }
 }
@@ -71,17 +72,31 @@ pub(crate) fn creation(s: &mut Session<'_>) {
         s.call("there now", v, metadata(v, Some(&names)).with_allow_auto_topic_creation(true));
         s.call("illegal names", v, metadata(v, Some(&["a b", ".."])).with_allow_auto_topic_creation(true));
     }
-    s.call("names that collide", 12, metadata(12, Some(&["metadata.made_0"])).with_allow_auto_topic_creation(true));
+    s.call(
+        "names that collide",
+        12,
+        metadata(12, Some(&["metadata.made_0"])).with_allow_auto_topic_creation(true),
+    );
     s.settle();
-    s.call("names that collide", 12, metadata(12, Some(&["metadata_made.0"])).with_allow_auto_topic_creation(true));
+    s.call(
+        "names that collide",
+        12,
+        metadata(12, Some(&["metadata_made.0"])).with_allow_auto_topic_creation(true),
+    );
 }
 
 pub(crate) fn cluster(s: &mut Session<'_>) {
     s.each("plain", |_| DescribeClusterRequest::default());
-    s.each("operations", |_| DescribeClusterRequest::default().with_include_cluster_authorized_operations(true));
+    s.each("operations", |_| {
+        DescribeClusterRequest::default().with_include_cluster_authorized_operations(true)
+    });
     for v in 1..=*versions::<DescribeClusterRequest>().end() {
         for kind in [0, 1, 2, 3, -1] {
-            s.call(format!("endpoint type {kind}"), v, DescribeClusterRequest::default().with_endpoint_type(kind));
+            s.call(
+                format!("endpoint type {kind}"),
+                v,
+                DescribeClusterRequest::default().with_endpoint_type(kind),
+            );
         }
     }
     s.call("fenced ones too", 2, DescribeClusterRequest::default().with_include_fenced_brokers(true));

@@ -4,7 +4,9 @@ use crate::conformance::batch::{Batch, Record, T0};
 use crate::conformance::request::{Topic, create, list_offsets, store, topic_name};
 use crate::conformance::session::{Session, versions};
 use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
-use kafka_protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
+use kafka_protocol::messages::offset_for_leader_epoch_request::{
+    OffsetForLeaderPartition, OffsetForLeaderTopic,
+};
 use kafka_protocol::messages::*;
 
 /// Timestamps T0, T0+100 | T0+50 | T0+300, T0+200.
@@ -73,13 +75,18 @@ fn epoch_request(version: i16, topics: &[(&str, &[(i32, i32, i32)])]) -> OffsetF
 pub(crate) fn of_epochs(s: &mut Session<'_>) {
     let t = filled(s, "offsets-of-epochs");
     for epoch in [0, 1, 5, -1, -2, i32::MAX] {
-        s.each(&format!("epoch {epoch}"), |v| epoch_request(v, &[(&t.name, &[(0, -1, epoch), (1, -1, epoch)])]));
+        s.each(&format!("epoch {epoch}"), |v| {
+            epoch_request(v, &[(&t.name, &[(0, -1, epoch), (1, -1, epoch)])])
+        });
     }
     for current in [0, 1, 9, -2] {
         s.each(&format!("current epoch {current}"), |v| epoch_request(v, &[(&t.name, &[(0, current, 0)])]));
     }
     s.each("unknown ones", |v| {
-        epoch_request(v, &[("unknown-topic", &[(0, -1, 0)]), (&t.name, &[(7, -1, 0), (-1, -1, 0), (0, -1, 0)])])
+        epoch_request(
+            v,
+            &[("unknown-topic", &[(0, -1, 0)]), (&t.name, &[(7, -1, 0), (-1, -1, 0), (0, -1, 0)])],
+        )
     });
     s.each("no topic", |v| epoch_request(v, &[]));
     s.each("no partition", |v| epoch_request(v, &[(&t.name, &[])]));
@@ -94,9 +101,9 @@ pub(crate) fn of_epochs(s: &mut Session<'_>) {
 
 fn delete(topics: &[(&str, &[(i32, i64)])]) -> DeleteRecordsRequest {
     let topics = topics.iter().map(|(name, partitions)| {
-        let partitions = partitions
-            .iter()
-            .map(|(p, offset)| DeleteRecordsPartition::default().with_partition_index(*p).with_offset(*offset));
+        let partitions = partitions.iter().map(|(p, offset)| {
+            DeleteRecordsPartition::default().with_partition_index(*p).with_offset(*offset)
+        });
         DeleteRecordsTopic::default().with_name(topic_name(name)).with_partitions(partitions.collect())
     });
     DeleteRecordsRequest::default().with_topics(topics.collect()).with_timeout_ms(10_000)

@@ -39,8 +39,11 @@ pub(crate) fn odd_but_accepted(s: &mut Session<'_>) {
     let mut wrong_deltas = good.clone();
     wrong_deltas.records[0].offset_delta = Some(5);
     let mut headers = good.clone();
-    headers.records[0].headers =
-        vec![("a".to_string(), Some(b"1".to_vec())), (String::new(), None), ("a".to_string(), Some(Vec::new()))];
+    headers.records[0].headers = vec![
+        ("a".to_string(), Some(b"1".to_vec())),
+        (String::new(), None),
+        ("a".to_string(), Some(Vec::new())),
+    ];
     let mut nulls = good.clone();
     nulls.records[0].value = None;
     nulls.records[1].key = Some(Vec::new());

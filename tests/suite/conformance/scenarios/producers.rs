@@ -19,9 +19,13 @@ pub(crate) fn ids(s: &mut Session<'_>) {
     s.each("a producer", |v| init(v, -1, -1));
     s.each("another", |v| init(v, -1, -1));
     for timeout in [0, -1, i32::MAX] {
-        s.each(&format!("transaction timeout {timeout}"), |v| init(v, -1, -1).with_transaction_timeout_ms(timeout));
+        s.each(&format!("transaction timeout {timeout}"), |v| {
+            init(v, -1, -1).with_transaction_timeout_ms(timeout)
+        });
     }
-    s.each("an empty transactional id", |v| init(v, -1, -1).with_transactional_id(Some(TransactionalId(text("")))));
+    s.each("an empty transactional id", |v| {
+        init(v, -1, -1).with_transactional_id(Some(TransactionalId(text(""))))
+    });
     for v in 3..=*versions::<InitProducerIdRequest>().end() {
         let id = new_producer(s);
         s.call("its id and epoch", v, init(v, id, 0));
@@ -87,7 +91,11 @@ pub(crate) fn wrapping(s: &mut Session<'_>) {
 }
 
 fn producers(s: &mut Session<'_>, topic: &Topic, partitions: &[i32]) {
-    s.sorted("active_producers", "producer_id").call("its producers", 0, describe(&[(&topic.name, partitions)]));
+    s.sorted("active_producers", "producer_id").call(
+        "its producers",
+        0,
+        describe(&[(&topic.name, partitions)]),
+    );
 }
 
 fn describe(topics: &[(&str, &[i32])]) -> DescribeProducersRequest {

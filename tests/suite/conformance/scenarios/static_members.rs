@@ -38,16 +38,32 @@ pub(crate) fn comes_back(s: &mut Session<'_>) {
         let id = again.id.clone();
         s.call("sync", 5, again.sync(5, &[(&id, "everything")]));
         s.call("heartbeat without the instance", 4, Member { instance: None, ..again.clone() }.heartbeat(4));
-        s.call("heartbeat with another instance", 4, Member { instance: Some("two"), ..again.clone() }.heartbeat(4));
-        s.call("a known id joins with another instance", v, Member { instance: Some("two"), ..again.clone() }.join(v));
-        s.call("the instance with another id", v, Member { id: "somebody".to_string(), ..again.clone() }.join(v));
+        s.call(
+            "heartbeat with another instance",
+            4,
+            Member { instance: Some("two"), ..again.clone() }.heartbeat(4),
+        );
+        s.call(
+            "a known id joins with another instance",
+            v,
+            Member { instance: Some("two"), ..again.clone() }.join(v),
+        );
+        s.call(
+            "the instance with another id",
+            v,
+            Member { id: "somebody".to_string(), ..again.clone() }.join(v),
+        );
         described(s, &again.group);
         let leave = LeaveGroupRequest::default().with_group_id(group_id(&again.group));
         let by = |id: &str, instance: Option<&str>| {
             MemberIdentity::default().with_member_id(text(id)).with_group_instance_id(instance.map(text))
         };
         s.call("leave: an unknown instance", 5, leave.clone().with_members(vec![by("", Some("two"))]));
-        s.call("leave: the instance, another id", 5, leave.clone().with_members(vec![by("somebody", Some("one"))]));
+        s.call(
+            "leave: the instance, another id",
+            5,
+            leave.clone().with_members(vec![by("somebody", Some("one"))]),
+        );
         s.call("leave: only the instance, and again", 5, {
             leave.clone().with_members(vec![by("", Some("one")), by("", Some("one"))])
         });

@@ -1,8 +1,12 @@
 //! CreateTopics, DeleteTopics, CreatePartitions.
 
-use crate::conformance::request::{Topic, creatable, create, create_topics, delete_topics, metadata, text, topic_name};
+use crate::conformance::request::{
+    Topic, creatable, create, create_topics, delete_topics, metadata, text, topic_name,
+};
 use crate::conformance::session::{Session, versions};
-use kafka_protocol::messages::create_topics_request::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig};
+use kafka_protocol::messages::create_topics_request::{
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
+};
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::*;
 use uuid::Uuid;
@@ -30,7 +34,11 @@ fn attempt(s: &mut Session<'_>, what: &str, version: i16, topics: Vec<CreatableT
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     s.call(what, version, create_topics(topics).with_validate_only(validate));
     s.settle();
-    s.call(format!("{what}: what there is"), 12, metadata(12, Some(&names)).with_allow_auto_topic_creation(false));
+    s.call(
+        format!("{what}: what there is"),
+        12,
+        metadata(12, Some(&names)).with_allow_auto_topic_creation(false),
+    );
 }
 
 pub(crate) fn creation(s: &mut Session<'_>) {
@@ -43,14 +51,25 @@ pub(crate) fn creation(s: &mut Session<'_>) {
             let name = format!("create-defaults-{v}");
             attempt(s, &format!("{kind}, defaults"), v, vec![creatable(&name, -1, -1)], validate);
             let name = format!("create-assigned-{v}");
-            attempt(s, &format!("{kind}, assigned"), v, vec![assigned(&name, &[(0, &[1]), (1, &[1])])], validate);
-            let topic = creatable(&format!("create-configs-{v}"), 1, 1)
-                .with_configs(vec![config("retention.ms", Some("1000")), config("cleanup.policy", Some("compact"))]);
+            attempt(
+                s,
+                &format!("{kind}, assigned"),
+                v,
+                vec![assigned(&name, &[(0, &[1]), (1, &[1])])],
+                validate,
+            );
+            let topic = creatable(&format!("create-configs-{v}"), 1, 1).with_configs(vec![
+                config("retention.ms", Some("1000")),
+                config("cleanup.policy", Some("compact")),
+            ]);
             attempt(s, &format!("{kind}, with configs"), v, vec![topic], validate);
-            let topic = creatable(&format!("create-config-twice-{v}"), 1, 1)
-                .with_configs(vec![config("retention.ms", Some("1000")), config("retention.ms", Some("2000"))]);
+            let topic = creatable(&format!("create-config-twice-{v}"), 1, 1).with_configs(vec![
+                config("retention.ms", Some("1000")),
+                config("retention.ms", Some("2000")),
+            ]);
             attempt(s, &format!("{kind}, a config twice"), v, vec![topic], validate);
-            let topics = vec![creatable(&format!("create-x-{v}"), 1, 1), creatable(&format!("create-y-{v}"), 2, 1)];
+            let topics =
+                vec![creatable(&format!("create-x-{v}"), 1, 1), creatable(&format!("create-y-{v}"), 2, 1)];
             attempt(s, &format!("{kind}, two"), v, topics, validate);
             let topics = vec![
                 creatable(&format!("create-good-{v}"), 1, 1),
@@ -60,7 +79,11 @@ pub(crate) fn creation(s: &mut Session<'_>) {
             attempt(s, &format!("{kind}, good and bad"), v, topics, validate);
         }
         s.call("no topic", v, create_topics(vec![]));
-        s.call("no wait", v, create_topics(vec![creatable(&format!("create-hurry-{v}"), 1, 1)]).with_timeout_ms(0));
+        s.call(
+            "no wait",
+            v,
+            create_topics(vec![creatable(&format!("create-hurry-{v}"), 1, 1)]).with_timeout_ms(0),
+        );
     }
 }
 
@@ -70,11 +93,29 @@ pub(crate) fn refused(s: &mut Session<'_>) {
     let long = "x".repeat(250);
     let longest = "x".repeat(249);
     for v in versions::<CreateTopicsRequest>() {
-        for name in ["", ".", "..", "a b", "a/b", "ä", "a,b", "a\0b", &long, "__consumer_offsets", "refused-there", "refused_dotted"] {
-            let what = if name.len() > 100 { "a long name".to_string() } else { format!("the name {name:?}") };
+        for name in [
+            "",
+            ".",
+            "..",
+            "a b",
+            "a/b",
+            "ä",
+            "a,b",
+            "a\0b",
+            &long,
+            "__consumer_offsets",
+            "refused-there",
+            "refused_dotted",
+        ] {
+            let what =
+                if name.len() > 100 { "a long name".to_string() } else { format!("the name {name:?}") };
             s.call(what, v, create_topics(vec![creatable(name, 1, 1)]));
         }
-        s.call("the longest name", v, create_topics(vec![creatable(&longest, 1, 1)]).with_validate_only(true));
+        s.call(
+            "the longest name",
+            v,
+            create_topics(vec![creatable(&longest, 1, 1)]).with_validate_only(true),
+        );
         for (partitions, replicas) in
             [(0, 1), (-2, 1), (1, 0), (1, -2), (1, 2), (0, 0), (0, 9), (-2, -2), (-1, 2), (1, i16::MAX)]
         {
@@ -102,7 +143,11 @@ pub(crate) fn refused(s: &mut Session<'_>) {
         for (what, assignment) in wrong {
             s.call(format!("assigned: {what}"), v, create_topics(vec![assigned(name, assignment)]));
         }
-        let twice = vec![creatable("refused-twice", 1, 1), creatable("refused-twice", 1, 1), creatable("refused-else", 0, 1)];
+        let twice = vec![
+            creatable("refused-twice", 1, 1),
+            creatable("refused-twice", 1, 1),
+            creatable("refused-else", 0, 1),
+        ];
         s.call("a name twice", v, create_topics(twice));
         let collide = vec![creatable("refused-col.lide", 1, 1), creatable("refused-col_lide", 1, 1)];
         s.call("two names that collide", v, create_topics(collide).with_validate_only(true));
@@ -159,7 +204,9 @@ pub(crate) fn deletion(s: &mut Session<'_>) {
 
 pub(crate) fn deletion_by_id(s: &mut Session<'_>) {
     let none = Topic::unknown();
-    let of = |name: Option<&str>, id: Uuid| DeleteTopicState::default().with_name(name.map(topic_name)).with_topic_id(id);
+    let of = |name: Option<&str>, id: Uuid| {
+        DeleteTopicState::default().with_name(name.map(topic_name)).with_topic_id(id)
+    };
     let v = 6;
     let t = create(s, "delete-by-id", 1, &[]);
     let other = create(s, "delete-by-id-too", 1, &[]);
@@ -179,7 +226,11 @@ pub(crate) fn deletion_by_id(s: &mut Session<'_>) {
     }
 }
 
-fn partitions(name: &str, count: i32, assignments: Option<Vec<Vec<i32>>>) -> create_partitions_request::CreatePartitionsTopic {
+fn partitions(
+    name: &str,
+    count: i32,
+    assignments: Option<Vec<Vec<i32>>>,
+) -> create_partitions_request::CreatePartitionsTopic {
     use create_partitions_request::{CreatePartitionsAssignment, CreatePartitionsTopic};
     let assignments = assignments.map(|all| {
         let of = |brokers: Vec<i32>| {
@@ -187,14 +238,18 @@ fn partitions(name: &str, count: i32, assignments: Option<Vec<Vec<i32>>>) -> cre
         };
         all.into_iter().map(of).collect()
     });
-    CreatePartitionsTopic::default().with_name(topic_name(name)).with_count(count).with_assignments(assignments)
+    CreatePartitionsTopic::default()
+        .with_name(topic_name(name))
+        .with_count(count)
+        .with_assignments(assignments)
 }
 
 pub(crate) fn more_partitions(s: &mut Session<'_>) {
     for v in versions::<CreatePartitionsRequest>() {
         let t = create(s, &format!("partitions-{v}"), 2, &[]);
         let n = t.name.as_str();
-        let all = |topics: Vec<_>| CreatePartitionsRequest::default().with_topics(topics).with_timeout_ms(10_000);
+        let all =
+            |topics: Vec<_>| CreatePartitionsRequest::default().with_topics(topics).with_timeout_ms(10_000);
         s.call("no topic", v, all(vec![]));
         for count in [2, 1, 0, -1] {
             s.call(format!("to {count}"), v, all(vec![partitions(n, count, None)]));

@@ -1,0 +1,354 @@
+//! Opening a log: finding its segments, recovering what a crash left, and learning about producers and epochs.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64};
+
+use parking_lot::{Mutex, RwLock};
+use uuid::Uuid;
+
+use super::{Log, State};
+use crate::epochs::{self, LeaderEpochs};
+use crate::error::OpenError;
+use crate::options::LogOptions;
+use crate::producer::{Producers, snapshot};
+use crate::segment::open::Opening;
+use crate::segment::{Place, Segment, name, remove_if_there};
+use crate::shared::Shared;
+
+/// The file that says which topic a folder belongs to.
+const METADATA_FILE: &str = "partition.metadata";
+/// What is left of files that were being written or deleted when the process died.
+const LEFTOVERS: [&str; 4] = [".tmp", ".deleted", ".cleaned", ".swap"];
+
+/// What is known of a log from before it is opened.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct History {
+    /// Whether it was closed cleanly.
+    pub(crate) clean: bool,
+    /// Up to here it was known to be on the disk.
+    pub(crate) recovery_point: Option<i64>,
+    /// The log start offset, where it lies within a segment.
+    pub(crate) log_start: Option<i64>,
+}
+
+impl Log {
+    /// A log in memory, without any records.
+    pub(crate) fn in_memory(
+        shared: Arc<Shared>,
+        topic: &str,
+        partition: i32,
+        topic_id: Uuid,
+        options: Arc<LogOptions>,
+        now_ms: i64,
+    ) -> Arc<Self> {
+        let found = Found::nothing();
+        Arc::new(Log::new(shared, Place::Memory, (topic, partition, topic_id), options, found, now_ms))
+    }
+
+    /// Opens the log in `folder`, which is created if it is not there.
+    pub(crate) fn in_folder(
+        shared: Arc<Shared>,
+        folder: &Path,
+        name: (&str, i32, Uuid),
+        options: Arc<LogOptions>,
+        history: History,
+        now_ms: i64,
+    ) -> Result<Arc<Self>, OpenError> {
+        let failed = |error: io::Error| OpenError::file(folder, error);
+        let created = match std::fs::create_dir(folder) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+            Err(error) => return Err(failed(error)),
+        };
+        let path: Arc<Path> = Arc::from(folder);
+        let found = if created { Found::nothing() } else { find(&shared, &path, &options, history, now_ms)? };
+        check_topic_id(folder, created, name.2)?;
+        Ok(Arc::new(Log::new(shared, Place::Folder(path), name, options, found, now_ms)))
+    }
+
+    fn new(
+        shared: Arc<Shared>,
+        place: Place,
+        (topic, partition, topic_id): (&str, i32, Uuid),
+        options: Arc<LogOptions>,
+        found: Found,
+        now_ms: i64,
+    ) -> Self {
+        let unstable = found.producers.first_open_transaction().unwrap_or(i64::MAX);
+        Log {
+            topic: Arc::from(topic),
+            partition,
+            topic_id,
+            place,
+            shared,
+            options: RwLock::new(options),
+            segments: RwLock::new(Arc::new(found.segments)),
+            log_start: AtomicI64::new(found.log_start),
+            log_end: AtomicI64::new(found.log_end),
+            first_unstable: AtomicI64::new(unstable),
+            recovery_point: AtomicI64::new(found.recovery_point),
+            deleted: AtomicBool::new(false),
+            epochs: RwLock::new(found.epochs),
+            state: Mutex::new(State { producers: found.producers, last_flush_ms: now_ms, out_of_use: None }),
+        }
+    }
+}
+
+/// What a folder holds.
+struct Found {
+    segments: Vec<Arc<Segment>>,
+    log_start: i64,
+    log_end: i64,
+    recovery_point: i64,
+    producers: Producers,
+    epochs: LeaderEpochs,
+}
+
+impl Found {
+    /// A log that has a leader of epoch 0, and no records.
+    fn nothing() -> Self {
+        let mut epochs = LeaderEpochs::default();
+        epochs.assign(0, 0);
+        let producers = Producers::default();
+        Found { segments: Vec::new(), log_start: 0, log_end: 0, recovery_point: 0, producers, epochs }
+    }
+}
+
+fn find(
+    shared: &Arc<Shared>,
+    folder: &Arc<Path>,
+    options: &LogOptions,
+    history: History,
+    now_ms: i64,
+) -> Result<Found, OpenError> {
+    let failed = |error: io::Error| OpenError::file(folder.as_ref(), error);
+    remove_leftovers(folder).map_err(failed)?;
+    let opening = Opening {
+        shared,
+        folder,
+        limit: options.segment_bytes as usize,
+        interval: options.index_interval_bytes,
+        now_ms,
+    };
+    let segments = open_segments(&opening, history).map_err(failed)?;
+    let log_end = segments.last().map_or(history.log_start.unwrap_or(0), |last| last.end_offset());
+    let first = segments.first().map_or(log_end, |first| first.base_offset());
+    let log_start = history.log_start.unwrap_or(first).clamp(first, log_end);
+    let mut epochs = match std::fs::read_to_string(folder.join(epochs::FILE)) {
+        Ok(text) => LeaderEpochs::from_text(&text).unwrap_or_default(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => LeaderEpochs::default(),
+        Err(error) => return Err(failed(error)),
+    };
+    epochs.truncate_end(log_end);
+    let producers = find_producers(folder, &segments, log_start, log_end, &mut epochs).map_err(failed)?;
+    if epochs.latest().is_none() {
+        epochs.assign(0, log_start);
+    }
+    let recovery_point =
+        if history.clean { log_end } else { history.recovery_point.unwrap_or(0).min(log_end) };
+    Ok(Found { segments, log_start, log_end, recovery_point, producers, epochs })
+}
+
+/// Opens the segments in order. From the first on that is cut short, the later ones are deleted: nothing can follow a
+/// gap.
+fn open_segments(opening: &Opening<'_>, history: History) -> io::Result<Vec<Arc<Segment>>> {
+    let mut bases = files_of_kind(opening.folder, name::LOG)?;
+    bases.sort_unstable();
+    remove_orphans(opening.folder, &bases)?;
+    let recovery_point = history.recovery_point.unwrap_or(0);
+    let mut segments: Vec<Arc<Segment>> = Vec::with_capacity(bases.len());
+    for (index, base) in bases.iter().enumerate() {
+        let next = bases.get(index + 1).copied();
+        let synced = next.is_some_and(|next| next <= recovery_point);
+        let trusted = if history.clean || synced { opening.trust(*base, next)? } else { None };
+        if let Some(segment) = trusted {
+            segments.push(segment);
+            continue;
+        }
+        let recovered = opening.recover(*base)?;
+        let reaches_next = next.is_none_or(|next| recovered.segment.end_offset() <= next);
+        if next.is_some() {
+            recovered.segment.seal()?;
+        }
+        let lost = recovered.cut.is_some() || !reaches_next;
+        segments.push(Arc::clone(&recovered.segment));
+        if lost {
+            let (why, bytes) = recovered.cut.unwrap_or(("its offsets reach into the next segment", 0));
+            let later = bases.get(index + 1..).unwrap_or_default();
+            tracing::warn!(
+                "{}: the segment at offset {base} was cut at offset {}, because {why}; {bytes} bytes of it and {} later \
+                 segments are gone",
+                opening.folder.display(),
+                recovered.segment.end_offset(),
+                later.len()
+            );
+            return cut_behind(opening, segments, later);
+        }
+    }
+    Ok(segments)
+}
+
+/// Deletes the segments behind a cut, and opens the one that was cut for appending.
+fn cut_behind(
+    opening: &Opening<'_>,
+    mut segments: Vec<Arc<Segment>>,
+    later: &[i64],
+) -> io::Result<Vec<Arc<Segment>>> {
+    for base in later {
+        for kind in [name::LOG, name::OFFSET_INDEX, name::TIME_INDEX, name::TXN_INDEX] {
+            remove_if_there(&name::path(opening.folder, *base, kind))?;
+        }
+    }
+    if let Some(cut) = segments.pop() {
+        // Once more, because the last segment is not sealed.
+        let again = if cut.is_sealed() { opening.recover(cut.base_offset())?.segment } else { cut };
+        segments.push(again);
+    }
+    Ok(segments)
+}
+
+/// The producers as the latest snapshot has them, and what the batches behind it say; those tell of epochs too.
+fn find_producers(
+    folder: &Path,
+    segments: &[Arc<Segment>],
+    log_start: i64,
+    log_end: i64,
+    epochs: &mut LeaderEpochs,
+) -> io::Result<Producers> {
+    let mut snapshots = files_of_kind(folder, name::SNAPSHOT)?;
+    snapshots.sort_unstable();
+    let (mut producers, mut from) = (Producers::default(), log_start);
+    let mut found = false;
+    for offset in snapshots.into_iter().rev() {
+        let path = name::path(folder, offset, name::SNAPSHOT);
+        if offset > log_end {
+            remove_if_there(&path)?;
+        } else if !found {
+            match snapshot::read(&std::fs::read(&path)?) {
+                Some(read) => (producers, from, found) = (read, offset.max(log_start), true),
+                None => remove_if_there(&path)?,
+            }
+        }
+    }
+    for segment in segments.iter().filter(|segment| segment.end_offset() > from) {
+        segment.for_each_batch(from, |header, _, _| {
+            producers.appended(header);
+            epochs.assign(header.leader_epoch, header.base_offset);
+            ControlFlow::Continue(())
+        })?;
+    }
+    Ok(producers)
+}
+
+/// The offsets in the names of the files of a kind.
+pub(super) fn files_of_kind(folder: &Path, wanted: &str) -> io::Result<Vec<i64>> {
+    let mut offsets = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let file_name = entry?.file_name();
+        if let Some((offset, kind)) = file_name.to_str().and_then(name::parse)
+            && kind == wanted
+        {
+            offsets.push(offset);
+        }
+    }
+    Ok(offsets)
+}
+
+fn remove_leftovers(folder: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let file_name = entry.file_name();
+        if file_name.to_str().is_some_and(|name| LEFTOVERS.iter().any(|end| name.ends_with(end))) {
+            remove_if_there(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes indexes that have no records beside them.
+fn remove_orphans(folder: &Path, bases: &[i64]) -> io::Result<()> {
+    for kind in [name::OFFSET_INDEX, name::TIME_INDEX, name::TXN_INDEX] {
+        for base in files_of_kind(folder, kind)? {
+            if bases.binary_search(&base).is_err() {
+                remove_if_there(&name::path(folder, base, kind))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes sure that the folder belongs to the topic; a folder that does not say is given to it.
+fn check_topic_id(folder: &Path, created: bool, wanted: Uuid) -> Result<(), OpenError> {
+    let path = folder.join(METADATA_FILE);
+    if !created && let Some(found) = read_topic_id(folder)? {
+        if found == wanted {
+            return Ok(());
+        }
+        return Err(OpenError::OtherTopic { folder: folder.to_owned(), found, wanted });
+    }
+    let text = format!("version: 0\ntopic_id: {}", to_base64(wanted));
+    std::fs::write(&path, text).map_err(|error| OpenError::file(path, error))
+}
+
+/// The id of the topic that a partition's folder belongs to, if it says.
+pub(crate) fn read_topic_id(folder: &Path) -> Result<Option<Uuid>, OpenError> {
+    let path = folder.join(METADATA_FILE);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(OpenError::file(path, error)),
+    };
+    // A crash may leave the file empty.
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let id =
+        text.lines().find_map(|line| line.strip_prefix("topic_id:")).and_then(|id| from_base64(id.trim()));
+    id.map(Some).ok_or_else(|| {
+        OpenError::file(path, "it has no topic_id that can be read: delete the file, or restore it")
+    })
+}
+
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// An id as Kafka prints it: base64 for addresses, without padding.
+fn to_base64(id: Uuid) -> String {
+    let number = id.as_u128();
+    // 22 digits of six bits; the last one has two bits of the id and four zeros.
+    let digit = |index: u32| match index {
+        21 => (number << 4) & 0x3f,
+        index => (number >> (122 - 6 * index)) & 0x3f,
+    };
+    (0..22).map(|index| char::from(BASE64[digit(index) as usize])).collect()
+}
+
+fn from_base64(text: &str) -> Option<Uuid> {
+    if text.len() != 22 {
+        return None;
+    }
+    let mut number = 0_u128;
+    for (index, digit) in text.bytes().enumerate() {
+        let value = BASE64.iter().position(|known| *known == digit)? as u128;
+        number = if index == 21 { (number << 2) | (value >> 4) } else { (number << 6) | value };
+    }
+    Some(Uuid::from_u128(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_written_as_kafka_writes_them() {
+        // What Java's Base64.getUrlEncoder().withoutPadding() makes of these 16 bytes.
+        let id = Uuid::from_u128(0x0001_0203_0405_0607_0809_0a0b_0c0d_0eff);
+        assert_eq!(to_base64(id), "AAECAwQFBgcICQoLDA0O_w");
+        for id in [id, Uuid::nil(), Uuid::max(), Uuid::from_u128(1)] {
+            assert_eq!(from_base64(&to_base64(id)), Some(id));
+        }
+        assert_eq!(from_base64("AAECAwQFBgcICQoLDA0O+w"), None);
+    }
+}
