@@ -121,6 +121,7 @@ macro_rules! scenarios {
 scenarios! {
     cluster: log_dirs, elections, reassignments;
     commits: without_members, of_members, fetched, deleted;
+    config_changes: of_topics, of_brokers, of_groups_and_metrics, of_several_at_once, replaced, described, listed;
     config_values: of_topics, of_brokers, of_groups;
     configs: of_topics, of_brokers, values_of_topics, changes, replacements, changes_of_brokers, changes_of_groups,
         resources;
