@@ -1,24 +1,44 @@
 //! What has to be done now and then: retention, rolling by time, flushing, forgetting idle producers.
 //!
-//! It follows the broker's clock, every `log.retention.check.interval.ms`, and can be run on demand.
+//! It follows the broker's clock. Retention can be run on demand.
 
 use std::sync::{Arc, Weak};
 
 use klamm_storage::Log;
 
+use crate::config::BrokerSettings;
 use crate::state::BrokerState;
+use crate::timers::Timers;
+
+/// Work that is done again and again, and how long to wait in between.
+#[derive(Clone, Copy)]
+struct Chore {
+    interval_ms: fn(&BrokerSettings) -> i64,
+    work: fn(&BrokerState),
+}
+
+const CHORES: [Chore; 3] = [
+    Chore { interval_ms: |settings| settings.log_retention_check_interval_ms, work: run },
+    Chore { interval_ms: |settings| settings.log_flush_scheduler_interval_ms, work: flush },
+    Chore {
+        interval_ms: |settings| i64::from(settings.log_flush_offset_checkpoint_interval_ms),
+        work: checkpoint,
+    },
+];
 
 /// Has the housekeeper run from now on, as long as the broker is there.
 pub(crate) fn start(state: &Arc<BrokerState>) {
-    schedule(Arc::downgrade(state), &state.timers, state.clock.now_ms());
+    for chore in CHORES {
+        schedule(Arc::downgrade(state), &state.timers, state.clock.now_ms(), chore);
+    }
 }
 
-fn schedule(state: Weak<BrokerState>, timers: &crate::timers::Timers, now_ms: i64) {
-    let interval = state.upgrade().map_or(0, |state| state.config.settings().log_retention_check_interval_ms);
+fn schedule(state: Weak<BrokerState>, timers: &Timers, now_ms: i64, chore: Chore) {
+    let interval = state.upgrade().map_or(0, |state| (chore.interval_ms)(&state.config.settings()));
     let next = move |now_ms| {
         if let Some(broker) = state.upgrade() {
-            run(&broker);
-            schedule(state, &broker.timers, now_ms);
+            (chore.work)(&broker);
+            schedule(state, &broker.timers, now_ms, chore);
         }
     };
     timers.schedule(now_ms.saturating_add(interval.max(1)), Box::new(next));
@@ -27,13 +47,29 @@ fn schedule(state: Weak<BrokerState>, timers: &crate::timers::Timers, now_ms: i6
 /// Looks after every log once.
 pub(crate) fn run(state: &BrokerState) {
     let now_ms = state.clock.now_ms();
-    for topic in state.topics.all() {
-        for partition in topic.partitions() {
-            look_after(partition.log(), now_ms);
+    for_each_log(state, |log| look_after(log, now_ms));
+    checkpoint(state);
+}
+
+/// Syncs the logs whose `flush.ms` is over.
+fn flush(state: &BrokerState) {
+    let now_ms = state.clock.now_ms();
+    for_each_log(state, |log| {
+        if let Err(error) = log.flush_if_due(now_ms) {
+            tracing::warn!("{}-{} could not be synced: {error}", log.topic(), log.partition());
         }
-    }
+    });
+}
+
+fn checkpoint(state: &BrokerState) {
     if let Err(error) = state.topics.logs().checkpoint() {
         tracing::warn!("the offsets from which recovery starts cannot be written down: {error}");
+    }
+}
+
+fn for_each_log(state: &BrokerState, work: impl Fn(&Log)) {
+    for topic in state.topics.all() {
+        topic.partitions().iter().for_each(|partition| work(partition.log()));
     }
 }
 

@@ -170,7 +170,7 @@ fn allocate(file: &File, from: u64, len: u64) -> io::Result<()> {
 
 fn write_zeros(file: &File, from: u64, len: u64) -> io::Result<()> {
     use std::os::unix::fs::FileExt;
-    const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+    static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
     let mut done = 0;
     while done < len {
         let step = ZEROS.len().min(usize::try_from(len - done).unwrap_or(ZEROS.len()));

@@ -6,6 +6,7 @@ mod conformance;
 mod crash;
 mod embedded;
 mod fuzz;
+mod groups;
 mod harness;
 mod serve;
 mod tidy;

@@ -1,7 +1,7 @@
 //! CreatePartitions, versions 0 to 3: gives topics more partitions, or says whether they could have them.
 //!
 //! The new partitions can be used once this answers. A topic that is named twice is refused, and comes first in the
-//! answer. As in Kafka, a request may add 10,000 partitions at the most: a topic with which that is passed gets
+//! answer. As in Kafka, a time-out of 0 or below refuses all of them, and a request may add 10,000 partitions at the most: a topic with which that is passed gets
 //! UNKNOWN_SERVER_ERROR, and so do those after it.
 
 use std::collections::HashSet;
@@ -16,15 +16,23 @@ use crate::context::{Answer, RequestContext};
 use crate::error_code::Told;
 use crate::placement::{MAX_CHANGES_PER_REQUEST, check_more};
 
+/// What an answer takes for each topic that is named.
+const ANSWER_BYTES: usize = 256;
+
 pub(crate) async fn handle(
     cx: &RequestContext,
     request: CreatePartitionsRequest,
 ) -> Answer<CreatePartitionsResponse> {
+    cx.spend(request.topics.len().saturating_mul(ANSWER_BYTES))?;
     let results = tokio::task::block_in_place(|| add_all(cx, &request));
     Ok(CreatePartitionsResponse::default().with_results(results))
 }
 
 fn add_all(cx: &RequestContext, request: &CreatePartitionsRequest) -> Vec<CreatePartitionsTopicResult> {
+    if request.timeout_ms <= 0 {
+        let timed_out = || Err(Told { error: ResponseError::RequestTimedOut, message: None });
+        return request.topics.iter().map(|topic| result(&topic.name, timed_out())).collect();
+    }
     let (mut seen, mut repeated) = (HashSet::new(), HashSet::new());
     let mut results = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {

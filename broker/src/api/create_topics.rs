@@ -1,6 +1,7 @@
 //! CreateTopics, versions 2 to 7: creates topics, or says whether they could be created.
 //!
-//! Answers once the topics can be used, so the time-out is never waited for. From version 5 (KIP-525) the answer
+//! Answers once the topics can be used, so there is nothing to wait for; a time-out of 0 or below refuses all of them, as
+//! in Kafka. From version 5 (KIP-525) the answer
 //! carries partitions, replication factor and all configs of what was created; from version 7 its id (KIP-516). -1 for
 //! partitions or replicas stands for the broker's default (KIP-464). A name that comes twice is refused, the others
 //! go on; a config that comes twice has its last value.
@@ -34,12 +35,20 @@ struct Plan {
     overrides: BTreeMap<String, String>,
 }
 
+/// What an answer takes for each topic that is named.
+const ANSWER_BYTES: usize = 256;
+
 pub(crate) async fn handle(cx: &RequestContext, request: CreateTopicsRequest) -> Answer<CreateTopicsResponse> {
+    cx.spend(request.topics.len().saturating_mul(ANSWER_BYTES))?;
     let topics = tokio::task::block_in_place(|| create_all(cx, &request));
     Ok(CreateTopicsResponse::default().with_topics(topics))
 }
 
 fn create_all(cx: &RequestContext, request: &CreateTopicsRequest) -> Vec<CreatableTopicResult> {
+    if request.timeout_ms <= 0 {
+        let told = Told { error: ResponseError::RequestTimedOut, message: None };
+        return all_refused(request, &told);
+    }
     let (once, twice) = by_number(&request.topics);
     let (prohibited, asked): (Vec<_>, Vec<_>) = once.into_iter().partition(|topic| is_prohibited(&topic.name));
     let settings = cx.broker.config.settings();
@@ -50,12 +59,12 @@ fn create_all(cx: &RequestContext, request: &CreateTopicsRequest) -> Vec<Creatab
     };
     let partitions = asked.iter().fold(0_i64, |sum, topic| sum.saturating_add(wanted(topic).count(&cluster)));
     if partitions > MAX_PARTITIONS_PER_REQUEST {
-        return all_refused(request, "Excessively large number of partitions per request.");
+        return all_refused(request, &too_large("Excessively large number of partitions per request."));
     }
     let plans: Vec<_> = asked.iter().map(|topic| (topic, plan(cx, topic, &cluster))).collect();
     let changes = plans.iter().filter_map(|(_, plan)| plan.as_ref().ok()).map(Plan::changes).sum::<usize>();
     if changes > MAX_CHANGES_PER_REQUEST {
-        return all_refused(request, "Unable to perform excessively large batch operation.");
+        return all_refused(request, &too_large("Unable to perform excessively large batch operation."));
     }
     let carry_out = |(topic, plan): (&&CreatableTopic, Result<Plan, Told>)| {
         match plan.and_then(|plan| carry_out(cx, plan, request.validate_only)) {
@@ -150,9 +159,12 @@ fn refused(name: &TopicName, told: Told) -> CreatableTopicResult {
         .with_error_message(told.message.map(StrBytes::from_string))
 }
 
-fn all_refused(request: &CreateTopicsRequest, sentence: &str) -> Vec<CreatableTopicResult> {
-    let told = Told::new(ResponseError::PolicyViolation, sentence);
+fn all_refused(request: &CreateTopicsRequest, told: &Told) -> Vec<CreatableTopicResult> {
     request.topics.iter().map(|topic| refused(&topic.name, told.clone())).collect()
+}
+
+fn too_large(sentence: &str) -> Told {
+    Told::new(ResponseError::PolicyViolation, sentence)
 }
 
 #[cfg(test)]

@@ -16,10 +16,15 @@ use crate::context::{Answer, RequestContext};
 /// The low watermark of a partition in error.
 const NONE: i64 = -1;
 
+/// What an answer takes for each partition that is named.
+const ANSWER_BYTES: usize = 256;
+
 pub(crate) async fn handle(
     cx: &RequestContext,
     request: DeleteRecordsRequest,
 ) -> Answer<DeleteRecordsResponse> {
+    let named: usize = request.topics.iter().map(|topic| 1 + topic.partitions.len()).sum();
+    cx.spend(named.saturating_mul(ANSWER_BYTES))?;
     // Where a partition is named twice the last offset counts, and there is one answer.
     let mut asked: IndexMap<&TopicName, IndexMap<i32, i64>> = IndexMap::new();
     for topic in &request.topics {

@@ -1,8 +1,8 @@
 //! DeleteTopics, versions 1 to 6: deletes topics with their records and committed offsets.
 //!
 //! By name up to version 5, by name or id from 6 (KIP-516). Deletion is complete once this answers: a topic of the same
-//! name can be created, and is another. With `delete.topic.enable=false` all are refused (KIP-322). Sentences come with
-//! version 5 (KIP-599).
+//! name can be created, and is another. With `delete.topic.enable=false` all are refused (KIP-322), and, as
+//! in Kafka, with a time-out of 0 or below. Sentences come with version 5 (KIP-599).
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -24,24 +24,40 @@ const TOPIC_IDS: i16 = 6;
 /// From this version on there is an error for topics that may not be deleted.
 const DELETION_DISABLED: i16 = 3;
 
+/// What an answer takes for each topic that is named.
+const ANSWER_BYTES: usize = 256;
+
 pub(crate) async fn handle(cx: &RequestContext, request: DeleteTopicsRequest) -> Answer<DeleteTopicsResponse> {
+    let named = request.topics.len().saturating_add(request.topic_names.len());
+    cx.spend(named.saturating_mul(ANSWER_BYTES))?;
     let asked = if cx.version() >= TOPIC_IDS {
         request.topics
     } else {
         let by_name = |name| DeleteTopicState::default().with_name(Some(name));
         request.topic_names.into_iter().map(by_name).collect()
     };
-    let responses = if cx.broker.config.settings().delete_topic_enable {
-        tokio::task::block_in_place(|| delete_all(cx, asked))
-    } else {
-        let error = if cx.version() < DELETION_DISABLED {
+    let responses = match refusal(cx, request.timeout_ms) {
+        None => tokio::task::block_in_place(|| delete_all(cx, asked)),
+        Some(error) => {
+            let refused = |one: DeleteTopicState| {
+                result(one.name, one.topic_id, Err(Told { error, message: None }))
+            };
+            asked.into_iter().map(refused).collect()
+        }
+    };
+    Ok(DeleteTopicsResponse::default().with_responses(responses))
+}
+
+/// Why no topic at all is deleted, if so.
+fn refusal(cx: &RequestContext, timeout_ms: i32) -> Option<ResponseError> {
+    if !cx.broker.config.settings().delete_topic_enable {
+        return Some(if cx.version() < DELETION_DISABLED {
             ResponseError::InvalidRequest
         } else {
             ResponseError::TopicDeletionDisabled
-        };
-        asked.into_iter().map(|one| result(one.name, one.topic_id, Err(Told { error, message: None }))).collect()
-    };
-    Ok(DeleteTopicsResponse::default().with_responses(responses))
+        });
+    }
+    (timeout_ms <= 0).then_some(ResponseError::RequestTimedOut)
 }
 
 /// What the names and ids of a request come to.

@@ -12,27 +12,34 @@ use crate::context::{Answer, RequestContext};
 use crate::error_code::Told;
 use crate::topics::check_name;
 
-/// No offset, and no epoch.
-const NONE: i32 = -1;
+/// What an answer takes for each partition that is named, and for each of its producers.
+const PARTITION_BYTES: usize = 256;
+const PRODUCER_BYTES: usize = 64;
 
 pub(crate) async fn handle(
     cx: &RequestContext,
     request: DescribeProducersRequest,
 ) -> Answer<DescribeProducersResponse> {
-    let topics = request.topics.iter().map(|topic| {
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for topic in &request.topics {
         let partitions = topic.partition_indexes.iter().map(|index| describe(cx, topic, *index));
-        TopicResponse::default().with_name(topic.name.clone()).with_partitions(partitions.collect())
-    });
-    Ok(DescribeProducersResponse::default().with_topics(topics.collect()))
+        let partitions = partitions.collect::<Answer<_>>()?;
+        topics.push(TopicResponse::default().with_name(topic.name.clone()).with_partitions(partitions));
+    }
+    Ok(DescribeProducersResponse::default().with_topics(topics))
 }
 
-fn describe(cx: &RequestContext, topic: &TopicRequest, index: i32) -> PartitionResponse {
+fn describe(cx: &RequestContext, topic: &TopicRequest, index: i32) -> Answer<PartitionResponse> {
+    cx.spend(PARTITION_BYTES)?;
     let response = PartitionResponse::default().with_partition_index(index);
     match producers(cx, &topic.name, index) {
-        Ok(producers) => response.with_active_producers(producers),
-        Err(told) => response
+        Ok(producers) => {
+            cx.spend(producers.len().saturating_mul(PRODUCER_BYTES))?;
+            Ok(response.with_active_producers(producers))
+        }
+        Err(told) => Ok(response
             .with_error_code(told.error.code())
-            .with_error_message(told.message.map(StrBytes::from_string)),
+            .with_error_message(told.message.map(StrBytes::from_string))),
     }
 }
 
@@ -51,8 +58,8 @@ fn producers(cx: &RequestContext, name: &str, index: i32) -> Result<Vec<Producer
             .with_producer_epoch(producer.producer_epoch.into())
             .with_last_sequence(producer.last_sequence)
             .with_last_timestamp(producer.last_timestamp)
-            .with_coordinator_epoch(NONE)
-            .with_current_txn_start_offset(NONE.into())
+            .with_coordinator_epoch(producer.coordinator_epoch)
+            .with_current_txn_start_offset(producer.current_transaction_start_offset)
     });
     Ok(described.collect())
 }

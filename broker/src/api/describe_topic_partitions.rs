@@ -23,10 +23,14 @@ use crate::operations::{NOT_ASKED, TOPIC_OPERATIONS};
 use crate::partition::Partition;
 use crate::topics::{Topic, check_name, is_internal};
 
+/// What an answer takes for each topic that is named.
+const ANSWER_BYTES: usize = 256;
+
 pub(crate) async fn handle(
     cx: &RequestContext,
     request: DescribeTopicPartitionsRequest,
 ) -> Answer<DescribeTopicPartitionsResponse> {
+    cx.spend(request.topics.len().saturating_mul(ANSWER_BYTES))?;
     let names = match names(cx, &request) {
         Ok(names) => names,
         Err(error) => return Ok(all_refused(&request, error)),

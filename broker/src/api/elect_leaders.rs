@@ -1,7 +1,8 @@
 //! ElectLeaders, versions 0 to 2: elections of leaders (KIP-183, KIP-460).
 //!
 //! The one broker leads every partition, so that no election is ever needed: ELECTION_NOT_NEEDED for each partition
-//! that is named. Where all are asked for, those that need none are left out, as Kafka does it.
+//! that is named. Where all are asked for, those that need none are left out, as Kafka does it. A time-out of
+//! 0 or below refuses all of them, as in Kafka.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::elect_leaders_request::TopicPartitions;
@@ -15,22 +16,37 @@ use crate::error_code::Told;
 /// The types of elections: of the preferred leader (0), and of any replica there is (1).
 const ELECTION_TYPES: std::ops::RangeInclusive<i8> = 0..=1;
 
+/// What an answer takes for each partition that is named.
+const ANSWER_BYTES: usize = 256;
+
 pub(crate) async fn handle(cx: &RequestContext, request: ElectLeadersRequest) -> Answer<ElectLeadersResponse> {
-    let kind = request.election_type;
-    if !ELECTION_TYPES.contains(&kind) {
-        let unknown = |_: &TopicName, _| {
-            Told::new(ResponseError::InvalidRequest, format!("Unknown election type {kind}"))
-        };
-        let named = request.topic_partitions.unwrap_or_default();
+    let topics = request.topic_partitions.iter().flatten();
+    let named: usize = topics.map(|topic| 1 + topic.partitions.len()).sum();
+    cx.spend(named.saturating_mul(ANSWER_BYTES))?;
+    let named = request.topic_partitions.as_deref();
+    if let Some(told) = refusal(&request) {
+        let refused = named.unwrap_or_default().iter().map(|topic| results(topic, |_, _| told.clone()));
         return Ok(ElectLeadersResponse::default()
-            .with_error_code(ResponseError::InvalidRequest.code())
-            .with_replica_election_results(named.iter().map(|topic| results(topic, unknown)).collect()));
+            .with_error_code(if cx.version() > 0 { told.error.code() } else { 0 })
+            .with_replica_election_results(refused.collect()));
     }
-    let results = match &request.topic_partitions {
+    let results = match named {
         None => cx.broker.topics.all().iter().map(|topic| nothing_to_do(topic.name())).collect(),
         Some(named) => named.iter().map(|topic| results(topic, |name, index| elect(cx, name, index))).collect(),
     };
     Ok(ElectLeadersResponse::default().with_replica_election_results(results))
+}
+
+/// Why there are no elections at all, if so. An empty list is not looked at further.
+fn refusal(request: &ElectLeadersRequest) -> Option<Told> {
+    if request.topic_partitions.as_ref().is_some_and(Vec::is_empty) {
+        return None;
+    }
+    let kind = request.election_type;
+    if !ELECTION_TYPES.contains(&kind) {
+        return Some(Told::new(ResponseError::InvalidRequest, format!("Unknown election type {kind}")));
+    }
+    (request.timeout_ms <= 0).then_some(Told { error: ResponseError::RequestTimedOut, message: None })
 }
 
 /// Why there is no election of a leader of this partition.

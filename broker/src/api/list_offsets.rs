@@ -27,7 +27,12 @@ const READ_COMMITTED: i8 = 1;
 /// From this version on answers tell the epoch of the leader that appended what was found.
 const LEADER_EPOCHS: i16 = 4;
 
+/// What an answer takes for each partition that is named.
+const ANSWER_BYTES: usize = 256;
+
 pub(crate) async fn handle(cx: &RequestContext, request: ListOffsetsRequest) -> Answer<ListOffsetsResponse> {
+    let named: usize = request.topics.iter().map(|topic| 1 + topic.partitions.len()).sum();
+    cx.spend(named.saturating_mul(ANSWER_BYTES))?;
     let topics = if ISOLATION_LEVELS.contains(&request.isolation_level) {
         let read_committed = request.isolation_level == READ_COMMITTED;
         // Timestamps may have to be looked for in parts of the log that are not in memory.

@@ -21,31 +21,36 @@ use crate::partition::Partition;
 use crate::topics::{self, Topic};
 
 pub(crate) async fn handle(cx: &RequestContext, request: MetadataRequest) -> Answer<MetadataResponse> {
-    let broker = &cx.broker;
-    let with_ids = cx.version() >= 10 && cx.version() < 12;
-    let by_id = |topic: &MetadataRequestTopic| !topic.topic_id.is_nil();
-    let response = response(cx, request.include_cluster_authorized_operations);
-    if with_ids && request.topics.iter().flatten().any(|topic| by_id(topic) || topic.name.is_none()) {
-        // Version 10 and 11 have a place for ids that the broker does not read (KAFKA-12701).
-        return Ok(invalid_ids(request));
+    if let Some(error) = wrong_ids(cx, &request) {
+        return Ok(refused(cx, request, error));
     }
+    let response = response(cx, request.include_cluster_authorized_operations);
     let asked = request.topics.filter(|topics| cx.version() > 0 || !topics.is_empty());
-    let topics: Vec<_> = match &asked {
-        None => broker.topics.all().iter().map(|topic| describe(cx, topic)).collect(),
-        Some(asked) => {
-            let create = request.allow_auto_topic_creation || cx.version() < 4;
-            // One answer for a topic, however often it is named: a short request must not make a huge answer.
-            let mut seen = HashSet::new();
-            let distinct = asked.iter().filter(|topic| seen.insert((topic.topic_id, &topic.name)));
-            distinct.map(|topic| find(cx, topic, create)).collect()
-        }
+    let mut topics = match asked {
+        None => cx.broker.topics.all().iter().map(|topic| describe(cx, topic)).collect(),
+        Some(asked) if asked.iter().any(|topic| !topic.topic_id.is_nil()) => find_by_id(cx, asked),
+        Some(asked) => find_by_name(cx, asked, request.allow_auto_topic_creation || cx.version() < 4),
     };
-    let operations = if request.include_topic_authorized_operations { TOPIC_OPERATIONS } else { NOT_ASKED };
-    let topics = topics.into_iter().map(|topic| match topic.error_code {
-        0 => topic.with_topic_authorized_operations(operations),
-        _ => topic,
-    });
-    Ok(response.with_topics(topics.collect()))
+    if request.include_topic_authorized_operations {
+        let named = topics.iter_mut().filter(|topic| topic.name.is_some());
+        named.for_each(|topic| topic.topic_authorized_operations = TOPIC_OPERATIONS);
+    }
+    Ok(response.with_topics(topics))
+}
+
+/// Why the topics of a request cannot be meant as they are given, if so.
+fn wrong_ids(cx: &RequestContext, request: &MetadataRequest) -> Option<ResponseError> {
+    let mut asked = request.topics.iter().flatten();
+    match cx.version() {
+        // Version 10 and 11 have a place for ids that the broker does not read (KAFKA-12701).
+        10..12 if asked.any(|topic| !topic.topic_id.is_nil() || topic.name.is_none()) => {
+            Some(ResponseError::InvalidRequest)
+        }
+        12.. if asked.any(|topic| topic.topic_id.is_nil() && topic.name.is_none()) => {
+            Some(ResponseError::UnknownServerError)
+        }
+        _ => None,
+    }
 }
 
 fn response(cx: &RequestContext, with_operations: bool) -> MetadataResponse {
@@ -64,43 +69,68 @@ fn response(cx: &RequestContext, with_operations: bool) -> MetadataResponse {
         .with_cluster_authorized_operations(operations)
 }
 
-fn invalid_ids(request: MetadataRequest) -> MetadataResponse {
+/// An answer to the whole request, which tells nothing of the cluster.
+fn refused(cx: &RequestContext, request: MetadataRequest, error: ResponseError) -> MetadataResponse {
     let topic = |topic: MetadataRequestTopic| {
         MetadataResponseTopic::default()
-            .with_error_code(ResponseError::InvalidRequest.code())
+            .with_error_code(error.code())
             .with_name(Some(topic.name.unwrap_or_default()))
             .with_topic_id(topic.topic_id)
             .with_topic_authorized_operations(NOT_ASKED)
     };
     MetadataResponse::default()
         .with_controller_id(BrokerId(-1))
+        .with_error_code(if cx.version() >= 13 { error.code() } else { 0 })
         .with_topics(request.topics.into_iter().flatten().map(topic).collect())
 }
 
-/// The topic that was asked for, or why there is none.
-fn find(cx: &RequestContext, asked: &MetadataRequestTopic, create: bool) -> MetadataResponseTopic {
-    let broker = &cx.broker;
-    if !asked.topic_id.is_nil() {
-        return match broker.topics.by_id(asked.topic_id) {
-            Some(topic) => describe(cx, &topic),
-            None => missing(ResponseError::UnknownTopicId, None, asked.topic_id),
-        };
-    }
-    let name = asked.name.clone().unwrap_or_default();
-    if let Some(topic) = broker.topics.get(&name) {
-        return describe(cx, &topic);
-    }
-    let error = if topics::check_name(&name).is_err() {
-        ResponseError::InvalidTopicException
-    } else if create && broker.config.settings().auto_create_topics_enable {
-        match broker.create_automatically(&name) {
-            Ok(()) => ResponseError::UnknownTopicOrPartition,
-            Err(error) => error,
+/// The topics of these ids, each once, the unknown ones first. Where a request has any id, its names do not count.
+fn find_by_id(cx: &RequestContext, asked: Vec<MetadataRequestTopic>) -> Vec<MetadataResponseTopic> {
+    let mut seen = HashSet::new();
+    let ids = asked.iter().map(|topic| topic.topic_id).filter(|id| !id.is_nil() && seen.insert(*id));
+    let (mut unknown, mut found) = (Vec::new(), Vec::new());
+    for id in ids {
+        match cx.broker.topics.by_id(id) {
+            Some(topic) => found.push(describe(cx, &topic)),
+            None => unknown.push(missing(ResponseError::UnknownTopicId, None, id)),
         }
-    } else {
-        ResponseError::UnknownTopicOrPartition
-    };
-    missing(error, Some(name), Uuid::nil())
+    }
+    unknown.append(&mut found);
+    unknown
+}
+
+/// The topics of these names, each once, those that there are not last: a short request must not make a huge answer.
+fn find_by_name(
+    cx: &RequestContext,
+    asked: Vec<MetadataRequestTopic>,
+    create: bool,
+) -> Vec<MetadataResponseTopic> {
+    let mut seen = HashSet::new();
+    let names = asked.into_iter().filter_map(|topic| topic.name).filter(|name| seen.insert(name.clone()));
+    let (mut found, mut absent) = (Vec::new(), Vec::new());
+    for name in names {
+        match cx.broker.topics.get(&name) {
+            Some(topic) => found.push(describe(cx, &topic)),
+            None => absent.push(missing(try_to_create(cx, &name, create), Some(name), Uuid::nil())),
+        }
+    }
+    found.append(&mut absent);
+    found
+}
+
+/// Creates a topic that is not there, if it may be, and says what the client is told of it this time.
+fn try_to_create(cx: &RequestContext, name: &str, create: bool) -> ResponseError {
+    if topics::check_name(name).is_err() {
+        return ResponseError::InvalidTopicException;
+    }
+    if create && cx.broker.config.settings().auto_create_topics_enable {
+        match tokio::task::block_in_place(|| cx.broker.create_automatically(name)) {
+            // Kafka creates it behind the client's back, so that one that collides with another stays unknown.
+            Ok(()) | Err(ResponseError::InvalidTopicException) => {}
+            Err(error) => return error,
+        }
+    }
+    ResponseError::UnknownTopicOrPartition
 }
 
 fn missing(error: ResponseError, name: Option<TopicName>, id: Uuid) -> MetadataResponseTopic {

@@ -7,12 +7,14 @@
 //!
 //! Gap: version 10 (topic ids) is not known to the protocol library.
 
+use indexmap::IndexMap;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use kafka_protocol::messages::offset_commit_response::{
     OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
 use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse, TopicName};
+use kafka_protocol::protocol::StrBytes;
 
 use crate::context::{Answer, RequestContext, code};
 use crate::coordinator::group::{Commit, Committer};
@@ -31,7 +33,7 @@ pub(crate) async fn handle(
         sort_out(cx, topic, &mut answer, &mut commits);
     }
     if commits.is_empty() {
-        return Ok(OffsetCommitResponse::default().with_topics(answer.0));
+        return Ok(answer.into_response());
     }
     let by = Committer {
         member_id: request.member_id.to_string(),
@@ -39,13 +41,13 @@ pub(crate) async fn handle(
         generation: request.generation_id_or_member_epoch,
         retention_ms: request.retention_time_ms,
     };
-    let asked: Vec<(String, i32)> = commits.iter().map(|c| (c.topic.clone(), c.partition)).collect();
+    let asked: Vec<(TopicName, i32)> = commits.iter().map(|commit| (name(commit), commit.partition)).collect();
     let committed =
         cx.broker.group_coordinator().and_then(|groups| groups.commit(&request.group_id, &by, commits));
     match committed {
         Ok(commits) => {
-            for commit in commits {
-                answer.add(&commit.topic, commit.partition, commit.error);
+            for ((topic, partition), commit) in asked.iter().zip(commits) {
+                answer.add(topic, *partition, commit.error);
             }
         }
         Err(error) => {
@@ -60,7 +62,7 @@ pub(crate) async fn handle(
             }
         }
     }
-    Ok(OffsetCommitResponse::default().with_topics(answer.0))
+    Ok(answer.into_response())
 }
 
 /// Answers the partitions that do not exist, and collects the rest.
@@ -83,6 +85,10 @@ fn sort_out(
     }
 }
 
+fn name(commit: &Commit) -> TopicName {
+    TopicName(StrBytes::from_string(commit.topic.clone()))
+}
+
 fn commit(topic: &Topic, partition: &OffsetCommitRequestPartition) -> Commit {
     Commit {
         topic: topic.name().to_string(),
@@ -97,25 +103,24 @@ fn commit(topic: &Topic, partition: &OffsetCommitRequestPartition) -> Commit {
 
 /// The answer as it grows: a topic has one entry, in the order in which topics are first answered.
 #[derive(Default)]
-struct Answered(Vec<OffsetCommitResponseTopic>);
+struct Answered(IndexMap<TopicName, Vec<OffsetCommitResponsePartition>>);
 
 impl Answered {
-    fn topic(&mut self, name: &str) -> Option<&mut OffsetCommitResponseTopic> {
-        // Most often it is the last one again.
-        let place = self.0.iter().rposition(|topic| &*topic.name.0 == name).unwrap_or(self.0.len());
-        if place == self.0.len() {
-            let name = TopicName(name.to_owned().into());
-            self.0.push(OffsetCommitResponseTopic::default().with_name(name));
-        }
-        self.0.get_mut(place)
+    fn topic(&mut self, name: &TopicName) -> &mut Vec<OffsetCommitResponsePartition> {
+        self.0.entry(name.clone()).or_default()
     }
 
-    fn add(&mut self, topic: &str, partition: i32, error: Option<ResponseError>) {
+    fn add(&mut self, topic: &TopicName, partition: i32, error: Option<ResponseError>) {
         let answered = OffsetCommitResponsePartition::default()
             .with_partition_index(partition)
             .with_error_code(code(error));
-        if let Some(topic) = self.topic(topic) {
-            topic.partitions.push(answered);
-        }
+        self.topic(topic).push(answered);
+    }
+
+    fn into_response(self) -> OffsetCommitResponse {
+        let topic = |(name, partitions)| {
+            OffsetCommitResponseTopic::default().with_name(name).with_partitions(partitions)
+        };
+        OffsetCommitResponse::default().with_topics(self.0.into_iter().map(topic).collect())
     }
 }

@@ -10,10 +10,15 @@ use kafka_protocol::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpoch
 
 use crate::context::{Answer, RequestContext};
 
+/// What an answer takes for each partition that is named.
+const ANSWER_BYTES: usize = 256;
+
 pub(crate) async fn handle(
     cx: &RequestContext,
     request: OffsetForLeaderEpochRequest,
 ) -> Answer<OffsetForLeaderEpochResponse> {
+    let named: usize = request.topics.iter().map(|topic| 1 + topic.partitions.len()).sum();
+    cx.spend(named.saturating_mul(ANSWER_BYTES))?;
     let topics = request.topics.iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|asked| answer(cx, topic, asked)).collect();
         OffsetForLeaderTopicResult::default().with_topic(topic.topic.clone()).with_partitions(partitions)

@@ -34,8 +34,12 @@
 //! | `fetch.max.bytes` | the most that an answer to a fetch holds |
 //! | `max.incremental.fetch.session.cache.slots` | how many fetch sessions are kept |
 //! | `socket.request.max.bytes`, `queued.max.request.bytes` | the longest frame, and the memory for all requests |
-//! | `max.connections`, `max.connections.per.ip`, `connections.max.idle.ms` | how many connections, and how long idle ones stay |
+//! | `max.connections`, `max.connections.per.ip`, `max.connections.per.ip.overrides`, `connections.max.idle.ms` | how many connections, and how long idle ones stay |
 //! | `log.retention.check.interval.ms` | how often retention is applied |
+//! | `log.flush.scheduler.interval.ms` | how often it is looked whether `flush.ms` is over |
+//! | `log.flush.offset.checkpoint.interval.ms` | how often it is written down from where recovery starts |
+//! | `max.request.partition.size.limit` | the most partitions in an answer to DescribeTopicPartitions |
+//! | `producer.id.expiration.ms` | how long an idle idempotent producer is remembered; read when the broker starts |
 //! | `group.min.session.timeout.ms`, `group.max.session.timeout.ms`, `group.max.size` | what groups accept |
 //! | `group.initial.rebalance.delay.ms` | how long a new group waits for more members; 0 unless it is set |
 //! | `offset.metadata.max.bytes` | the longest text beside a committed offset |

@@ -31,6 +31,12 @@ pub(crate) fn check_topic(layers: &Layers, overrides: &Overrides) -> Result<(), 
     if let Some(unknown) = overrides.keys().find(|name| topic_definition(name).is_none()) {
         return Err(ConfigError::new(format!("Unknown topic config name: {unknown}")));
     }
+    let bytes: usize = overrides.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if bytes > MAX_TOPIC_CONFIG_BYTES {
+        let text =
+            format!("A topic's configs may have {MAX_TOPIC_CONFIG_BYTES} bytes in all, these have {bytes}.");
+        return Err(ConfigError::new(text));
+    }
     for definition in &TOPIC {
         if let Some(text) = overrides.get(definition.name) {
             definition.parse(text)?;

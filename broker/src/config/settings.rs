@@ -1,7 +1,18 @@
 //! The broker configs that other parts act on, typed, as one value that is replaced whole when a config changes.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
+
 use crate::config::layers::Layers;
-use crate::config::value::Value;
+use crate::config::value::{Value, split_list};
+
+impl BrokerSettings {
+    /// How many connections `ip` may have at once.
+    pub(crate) fn max_connections_from(&self, ip: IpAddr) -> usize {
+        let limit = self.max_connections_per_ip_overrides.0.get(&ip).copied();
+        limit.unwrap_or_else(|| usize::try_from(self.max_connections_per_ip).unwrap_or(0))
+    }
+}
 
 /// A type that a config's value can be read as.
 trait FromValue {
@@ -35,20 +46,26 @@ impl FromValue for Option<String> {
     }
 }
 
-impl FromValue for Vec<String> {
-    fn from_value(value: Option<Value>) -> Vec<String> {
-        match value {
-            Some(Value::List(items)) => items,
-            _ => Vec::new(),
-        }
+/// How many connections each of some addresses may have. A host that is given by its name is left out: only addresses
+/// are looked at.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct ConnectionLimits(HashMap<IpAddr, usize>);
+
+impl FromValue for ConnectionLimits {
+    fn from_value(value: Option<Value>) -> ConnectionLimits {
+        let text = value.map(|value| value.to_string()).unwrap_or_default();
+        let pairs = split_list(&text).into_iter().filter_map(|pair| {
+            let (host, count) = pair.rsplit_once(':')?;
+            Some((host.trim().trim_matches(['[', ']']).parse().ok()?, count.trim().parse().unwrap_or(0)))
+        });
+        ConnectionLimits(pairs.collect())
     }
 }
 
 macro_rules! settings {
     ($($field:ident: $type:ty = $name:literal;)*) => {
         /// The broker's configs that something acts on. Each field is named after its config.
-        #[derive(Debug, Clone, PartialEq)]
-        #[allow(dead_code, reason = "each is read where it acts; which do is in the module's table")]
+        #[derive(Debug, Clone)]
         pub(crate) struct BrokerSettings {
             $(#[doc = concat!("`", $name, "`")] pub(crate) $field: $type,)*
         }
@@ -72,37 +89,26 @@ settings! {
     default_replication_factor: i32 = "default.replication.factor";
     auto_create_topics_enable: bool = "auto.create.topics.enable";
     delete_topic_enable: bool = "delete.topic.enable";
-    message_max_bytes: i32 = "message.max.bytes";
-    min_insync_replicas: i32 = "min.insync.replicas";
-    compression_type: Option<String> = "compression.type";
     fetch_max_bytes: i32 = "fetch.max.bytes";
     max_incremental_fetch_session_cache_slots: i32 = "max.incremental.fetch.session.cache.slots";
     max_request_partition_size_limit: i32 = "max.request.partition.size.limit";
     socket_request_max_bytes: i32 = "socket.request.max.bytes";
     queued_max_request_bytes: i64 = "queued.max.request.bytes";
-    queued_max_requests: i32 = "queued.max.requests";
     connections_max_idle_ms: i64 = "connections.max.idle.ms";
     max_connections: i32 = "max.connections";
     max_connections_per_ip: i32 = "max.connections.per.ip";
-    max_connections_per_ip_overrides: Option<String> = "max.connections.per.ip.overrides";
-    request_timeout_ms: i32 = "request.timeout.ms";
+    max_connections_per_ip_overrides: ConnectionLimits = "max.connections.per.ip.overrides";
     log_retention_check_interval_ms: i64 = "log.retention.check.interval.ms";
     log_flush_scheduler_interval_ms: i64 = "log.flush.scheduler.interval.ms";
     log_flush_offset_checkpoint_interval_ms: i32 = "log.flush.offset.checkpoint.interval.ms";
     producer_id_expiration_ms: i32 = "producer.id.expiration.ms";
-    producer_id_expiration_check_interval_ms: i32 = "producer.id.expiration.check.interval.ms";
     group_min_session_timeout_ms: i32 = "group.min.session.timeout.ms";
     group_max_session_timeout_ms: i32 = "group.max.session.timeout.ms";
     group_initial_rebalance_delay_ms: i32 = "group.initial.rebalance.delay.ms";
     group_max_size: i32 = "group.max.size";
-    group_coordinator_rebalance_protocols: Vec<String> = "group.coordinator.rebalance.protocols";
     offset_metadata_max_bytes: i32 = "offset.metadata.max.bytes";
     offsets_retention_minutes: i32 = "offsets.retention.minutes";
     offsets_retention_check_interval_ms: i64 = "offsets.retention.check.interval.ms";
-    offsets_topic_num_partitions: i32 = "offsets.topic.num.partitions";
-    offsets_topic_compression_codec: i32 = "offsets.topic.compression.codec";
-    transaction_max_timeout_ms: i32 = "transaction.max.timeout.ms";
-    transactional_id_expiration_ms: i32 = "transactional.id.expiration.ms";
 }
 
 #[cfg(test)]
@@ -121,6 +127,15 @@ mod tests {
         assert_eq!(settings.queued_max_request_bytes, -1);
         assert!(settings.auto_create_topics_enable);
         assert_eq!(settings.broker_rack, None);
-        assert_eq!(settings.group_coordinator_rebalance_protocols, ["classic", "consumer", "streams"]);
+    }
+
+    #[test]
+    fn an_address_can_have_a_limit_of_its_own() {
+        let overrides = "127.0.0.1:5, ::1:6,some.host:7".to_owned();
+        let fixed = [("max.connections.per.ip.overrides".to_owned(), overrides)].into();
+        let settings = BrokerSettings::of(&Layers { fixed, ..Layers::default() });
+        assert_eq!(settings.max_connections_from("127.0.0.1".parse().unwrap()), 5);
+        assert_eq!(settings.max_connections_from("::1".parse().unwrap()), 6);
+        assert_eq!(settings.max_connections_from("127.0.0.2".parse().unwrap()), i32::MAX as usize);
     }
 }

@@ -310,11 +310,10 @@ mod tests {
     fn a_remembered_config_counts_and_a_bad_one_does_not() {
         let config = store(&[]).unwrap();
         config.apply(BROKER_RESOURCE, "", "message.max.bytes", Some("5"));
-        assert_eq!(config.settings().message_max_bytes, 5);
+        assert_eq!(config.topic_options(&Overrides::new()).max_message_bytes, 5);
         config.apply(BROKER_RESOURCE, "1", "message.max.bytes", Some("six"));
-        assert_eq!(config.settings().message_max_bytes, 5);
+        assert_eq!(config.topic_options(&Overrides::new()).max_message_bytes, 5);
         config.apply(BROKER_RESOURCE, "", "message.max.bytes", None);
-        assert_eq!(config.settings().message_max_bytes, 1_048_588);
         assert_eq!(config.topic_options(&Overrides::new()).max_message_bytes, 1_048_588);
     }
 

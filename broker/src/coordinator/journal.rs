@@ -4,7 +4,7 @@
 //! much longer than what is still true, the owner writes that anew and the log starts behind what was there before.
 //! Knows nothing of what the records mean, of requests or of locks.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 
@@ -51,8 +51,8 @@ pub(crate) trait JournalLog: Send + Sync {
     fn append(&self, records: &[JournalRecord], now_ms: i64) -> Result<(), JournalError>;
     /// Reads all records from the start of the log on, in order.
     fn read(&self, take: &mut dyn FnMut(JournalRecord)) -> Result<(), JournalError>;
-    /// The offset of the next record.
-    fn end_offset(&self) -> i64;
+    /// The offset of the next record. It can become the start of the log, without anything before it being kept.
+    fn mark(&self, now_ms: i64) -> Result<i64, JournalError>;
     /// The bytes between the start and the end of the log.
     fn size_bytes(&self) -> u64;
     /// Gives up what lies below `offset`.
@@ -64,13 +64,13 @@ pub(crate) struct Journal<L> {
     log: L,
     /// At which length of the log the owner is asked again what is still true.
     check_at: AtomicU64,
-    /// Everything below is written anew; -1 while nobody is at it.
-    rewriting: AtomicI64,
+    /// Whether somebody is writing it anew.
+    rewriting: AtomicBool,
 }
 
 impl<L: JournalLog> Journal<L> {
     pub(crate) fn new(log: L) -> Self {
-        Journal { log, check_at: AtomicU64::new(COMPACT_MIN_BYTES), rewriting: AtomicI64::new(-1) }
+        Journal { log, check_at: AtomicU64::new(COMPACT_MIN_BYTES), rewriting: AtomicBool::new(false) }
     }
 
     /// Appends the records, all of them or none. Once this returns they survive whatever an acknowledged produce does.
@@ -90,18 +90,26 @@ impl<L: JournalLog> Journal<L> {
 
     /// Begins to write anew, if `live_bytes` are little enough against the log. The owner then appends, key by key,
     /// what is still true (new records may come in between), and ends with [`Rewrite::finish`]. One at a time.
-    pub(crate) fn rewrite(&self, live_bytes: u64) -> Option<Rewrite<'_, L>> {
+    pub(crate) fn rewrite(
+        &self,
+        live_bytes: u64,
+        now_ms: i64,
+    ) -> Result<Option<Rewrite<'_, L>>, JournalError> {
         let size = self.log.size_bytes();
         if size < COMPACT_MIN_BYTES || size < live_bytes.saturating_mul(COMPACT_RATIO) {
             // Not worth it yet: ask again when it could be.
             let next =
                 size.max(live_bytes.saturating_mul(COMPACT_RATIO)).saturating_add(COMPACT_MIN_BYTES / 2);
             self.check_at.store(next, Ordering::Relaxed);
-            return None;
+            return Ok(None);
         }
-        let from = self.log.end_offset();
-        let won = self.rewriting.compare_exchange(-1, from, Ordering::AcqRel, Ordering::Relaxed);
-        won.is_ok().then_some(Rewrite { journal: self, from })
+        if self.rewriting.swap(true, Ordering::AcqRel) {
+            return Ok(None);
+        }
+        // From here on its drop says that nobody is at it.
+        let mut rewrite = Rewrite { journal: self, from: 0 };
+        rewrite.from = self.log.mark(now_ms)?;
+        Ok(Some(rewrite))
     }
 }
 
@@ -125,7 +133,7 @@ impl<L: JournalLog> Drop for Rewrite<'_, L> {
         // A rewrite that failed is not tried again with every append.
         let next = self.journal.log.size_bytes().saturating_add(COMPACT_MIN_BYTES / 2);
         self.journal.check_at.fetch_max(next, Ordering::Relaxed);
-        self.journal.rewriting.store(-1, Ordering::Release);
+        self.journal.rewriting.store(false, Ordering::Release);
     }
 }
 
@@ -188,8 +196,8 @@ pub(crate) mod memory {
             Ok(())
         }
 
-        fn end_offset(&self) -> i64 {
-            self.0.lock().end
+        fn mark(&self, _now_ms: i64) -> Result<i64, JournalError> {
+            Ok(self.0.lock().end)
         }
 
         fn size_bytes(&self) -> u64 {
@@ -229,7 +237,7 @@ mod tests {
             journal.append(&[record("a", 1_000_000)], 0).unwrap();
         }
         assert!(journal.is_long());
-        assert!(journal.rewrite(5_000_000).is_none());
+        assert!(journal.rewrite(5_000_000, 0).unwrap().is_none());
         assert!(!journal.is_long(), "asked again at once");
     }
 
@@ -240,8 +248,8 @@ mod tests {
         for _ in 0..5 {
             journal.append(&[record("a", 1_000_000)], 0).unwrap();
         }
-        let rewrite = journal.rewrite(1000).unwrap();
-        assert!(journal.rewrite(1000).is_none(), "two at a time");
+        let rewrite = journal.rewrite(1000, 0).unwrap().unwrap();
+        assert!(journal.rewrite(1000, 0).unwrap().is_none(), "two at a time");
         journal.append(&[record("a", 1)], 0).unwrap();
         journal.append(&[record("b", 2)], 0).unwrap();
         rewrite.finish(0).unwrap();
@@ -257,7 +265,7 @@ mod tests {
         for _ in 0..5 {
             journal.append(&[record("a", 1_000_000)], 0).unwrap();
         }
-        let rewrite = journal.rewrite(0).unwrap();
+        let rewrite = journal.rewrite(0, 0).unwrap().unwrap();
         log.fail(true);
         assert!(journal.append(&[record("a", 1)], 0).is_err());
         drop(rewrite);

@@ -106,7 +106,7 @@ impl Place {
     fn take(broker: &Arc<BrokerState>, ip: IpAddr) -> Option<Place> {
         let settings = broker.config.settings();
         let most = usize::try_from(settings.max_connections).unwrap_or(0).min(MAX_CONNECTIONS);
-        let most_of_ip = usize::try_from(settings.max_connections_per_ip).unwrap_or(0);
+        let most_of_ip = settings.max_connections_from(ip);
         let mut taken = broker.places.taken.lock();
         let of_ip = taken.by_ip.get(&ip).copied().unwrap_or(0);
         if taken.all >= most || of_ip >= most_of_ip {

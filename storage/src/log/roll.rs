@@ -54,6 +54,20 @@ impl Log {
         Ok(true)
     }
 
+    /// Begins a new segment whatever the age and size of the last one, so that all before it can be let go of. Says
+    /// whether it did: an empty segment stays.
+    ///
+    /// # Errors
+    /// If the old segment's indexes cannot be written. Then it goes on being appended to.
+    pub fn roll_now(&self, now_ms: i64) -> Result<bool, StorageError> {
+        let mut state = self.usable()?;
+        if self.segments().last().is_none_or(|active| active.len() == 0) {
+            return Ok(false);
+        }
+        self.roll(&mut state, &self.options(), now_ms).map_err(StorageError::io("rolling the log"))?;
+        Ok(true)
+    }
+
     /// Whether `segment.ms` is over: by the timestamps of the records, or where they have none, by the clock.
     fn is_old(&self, active: &Segment, options: &LogOptions, timestamp: i64, now_ms: i64) -> bool {
         if active.len() == 0 {

@@ -206,8 +206,8 @@ check('describe-and-list-groups', async () => {
   equal(described.members[0].clientId, 'kafkajs-suite')
   equal(AssignerProtocol.MemberAssignment.decode(described.members[0].memberAssignment).assignment, { [target]: [0] })
   equal((await admin.listGroups()).groups.filter(g => g.groupId === group), [{ groupId: group, protocolType: 'consumer' }])
-  const error = await refused(strict.admin().deleteGroups([group]).catch(e => { throw e }))
-  equal(error.groups?.[0]?.error?.type ?? error.groups?.[0]?.errorCode, 'NON_EMPTY_GROUP')
+  const error = await refused(admin.deleteGroups([group]))
+  equal(error.groups[0].error.type, 'NON_EMPTY_GROUP')
   await state.stop()
   await admin.deleteGroups([group])
   equal((await admin.listGroups()).groups.some(g => g.groupId === group), false)
@@ -227,13 +227,12 @@ check('topics-come-grow-and-go', async () => {
   equal(await admin.createTopics({ topics: [{ topic: made }] }), false)
   const wrong = await refused(admin.createTopics({ topics: [{ topic: name('x'), numPartitions: 1, replicationFactor: 3 }] }))
   equal(wrong.errors?.[0]?.type ?? wrong.type, 'INVALID_REPLICATION_FACTOR')
-  equal(await admin.createTopics({ validateOnly: true, topics: [{ topic: name('x') }] }), true)
+  equal(await admin.createTopics({ validateOnly: true, waitForLeaders: false, topics: [{ topic: name('x') }] }), true)
   await admin.createPartitions({ topicPartitions: [{ topic: made, count: 5 }] })
   await until('five', async () => (await admin.fetchTopicMetadata({ topics: [made] })).topics[0].partitions.length === 5)
   equal((await admin.listTopics()).includes(made), true)
   await admin.deleteTopics({ topics: [made] })
   await until('gone', async () => !(await admin.listTopics()).includes(made))
-  equal((await refused(strict.admin().fetchTopicMetadata({ topics: [made + '-no'] }).then(() => { throw Object.assign(new Error(), { type: 'made by the request' }) }))).type !== undefined, true)
 })
 
 check('configs', async () => {
@@ -258,6 +257,8 @@ check('cluster', async () => {
 
 check('delete-records', async () => {
   const target = await filled(10)
+  // The client looks for the leader only among topics that it already knows; this makes it known.
+  await admin.fetchTopicOffsets(target)
   await admin.deleteTopicRecords({ topic: target, partitions: [{ partition: 0, offset: '6' }] })
   equal((await admin.fetchTopicOffsets(target))[0].low, '6')
   equal(values(await read(target, 4)), ['v6', 'v7', 'v8', 'v9'])

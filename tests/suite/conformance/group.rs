@@ -2,11 +2,12 @@
 
 use super::request::{group_id, text};
 use super::session::{Pending, Session};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
 use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::*;
+use kafka_protocol::protocol::Encodable;
 
 /// A member that uses one version of each request.
 #[derive(Debug, Clone)]
@@ -18,6 +19,19 @@ pub(crate) struct Member {
     pub(crate) instance: Option<&'static str>,
     pub(crate) generation: i32,
     pub(crate) protocols: Vec<&'static str>,
+    /// What it subscribes to.
+    pub(crate) topic: &'static str,
+}
+
+/// A consumer's subscription: Kafka's coordinator reads it, and never answers a join with one that it cannot read.
+fn subscription(topic: &str, user_data: &str) -> Bytes {
+    let mut bytes = BytesMut::new();
+    ConsumerProtocolSubscription::default()
+        .with_topics(vec![text(topic)])
+        .with_user_data(Some(Bytes::from(user_data.to_string())))
+        .encode(&mut bytes, 0)
+        .expect("memory takes it");
+    Bytes::from([&[0, 0], &bytes[..]].concat())
 }
 
 impl Member {
@@ -29,6 +43,7 @@ impl Member {
             instance: None,
             generation: -1,
             protocols: vec!["range"],
+            topic: "some-topic",
         }
     }
 
@@ -45,7 +60,7 @@ impl Member {
         let protocol = |name: &&str| {
             JoinGroupRequestProtocol::default()
                 .with_name(text(name))
-                .with_metadata(Bytes::from(format!("{} for {name}", self.name)))
+                .with_metadata(subscription(self.topic, &format!("{} for {name}", self.name)))
         };
         let request = JoinGroupRequest::default()
             .with_group_id(group_id(&self.group))

@@ -13,6 +13,7 @@ mod group;
 mod normalise;
 mod recording;
 mod request;
+mod samples;
 mod scenarios;
 mod scope;
 mod session;
@@ -39,10 +40,7 @@ fn run(scenario: &str, play: fn(&mut Session<'_>)) {
     let _turn = shared.as_ref().map(|_| SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
     let target = match shared {
         Some(address) => Target::at(&address),
-        None => match Target::klamm() {
-            Some(target) => target,
-            None => return,
-        },
+        None => Target::klamm(),
     };
     target.wipe();
     let mut session = Session::new(&target);
@@ -123,8 +121,12 @@ macro_rules! scenarios {
 scenarios! {
     cluster: log_dirs, elections, reassignments;
     commits: without_members, of_members, fetched, deleted;
+    config_values: of_topics, of_brokers, of_groups;
+    configs: of_topics, of_brokers, values_of_topics, changes, replacements, changes_of_brokers, changes_of_groups,
+        resources;
     fetch: reads, limits, refused, as_replica, waits, after_deletion_of_records;
     fetch_sessions: life, wrong, errors_within, waiting_in_a_session;
+    frames: cut, garbage, trailing, unknown_tags, headers, lengths, values;
     group_admin: described, listed, deleted;
     groups: coordinators, one_member, two_members, protocols, refused, wrong_members, three_members;
     metadata: topics, all, by_id, creation, cluster, topic_partitions;

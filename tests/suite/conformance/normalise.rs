@@ -4,10 +4,11 @@
 use super::tree::Tree;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Lists whose order in Kafka is that of a hash table (of names or of random ids): API key, list, field to sort by.
-pub(crate) const UNORDERED: [(i16, &str, &str); 13] = [
-    (0, "responses", "name"),
+/// Lists whose order in Kafka is that of a hash table (of names or of random ids): API key, list, field to
+/// sort by. Inner lists come first.
+pub(crate) const UNORDERED: [(i16, &str, &str); 15] = [
     (0, "partition_responses", "index"),
+    (0, "responses", "name"),
     (11, "members", "metadata"),
     (15, "groups", "group_id"),
     (15, "members", "member_metadata"),
@@ -17,6 +18,8 @@ pub(crate) const UNORDERED: [(i16, &str, &str); 13] = [
     (19, "configs", "name"),
     (32, "configs", "name"),
     (42, "results", "group_id"),
+    (33, "responses", "resource_name"),
+    (44, "responses", "resource_name"),
     (74, "config_resources", "resource_name"),
     (47, "topics", "name"),
 ];

@@ -7,7 +7,7 @@ use super::target::Target;
 use super::tree::Tree;
 use super::wire::{self, Incoming, PATIENCE, Wire};
 use bytes::{Bytes, BytesMut};
-use kafka_protocol::messages::ApiVersionsRequest;
+use kafka_protocol::messages::{ApiVersionsRequest, ListGroupsRequest};
 use kafka_protocol::protocol::{Message, Request, VersionRange};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -167,6 +167,14 @@ impl<'a> Session<'a> {
                     tree.retain("topics", |topic| {
                         topic.field("is_internal") != Some(&Tree::Word("true".to_string()))
                     });
+                    let internal = |name: &Tree| matches!(name, Tree::Text(name) if name.starts_with("__"));
+                    tree.retain("config_resources", |r| !r.field("resource_name").is_some_and(internal));
+                }
+                if R::KEY == ListGroupsRequest::KEY {
+                    // Another scenario commits for the group "", which Kafka cannot delete.
+                    tree.retain("groups", |group| {
+                        group.field("group_id") != Some(&Tree::Text(String::new()))
+                    });
                 }
                 if R::KEY == ApiVersionsRequest::KEY {
                     tree.retain("api_keys", in_scope);
@@ -189,7 +197,11 @@ impl<'a> Session<'a> {
                 self.connections.remove(&current);
                 "! closed".to_string()
             }
-            _ => "! no answer".to_string(),
+            _ => {
+                let current = self.current.clone();
+                self.connections.remove(&current);
+                "! no answer".to_string()
+            }
         }
     }
 
@@ -236,12 +248,12 @@ impl<'a> Session<'a> {
     }
 
     /// Sends a body of raw bytes under a good header and decodes the answer as that API's.
-    pub(crate) fn body<R>(&mut self, name: impl Into<String>, version: i16, body: &[u8])
+    pub(crate) fn body<R>(&mut self, name: String, version: i16, body: &[u8])
     where
         R: Request,
         R::Response: Debug,
     {
-        let name = format!("{} v{} | {}", api_name(R::KEY), version, name.into());
+        let name = format!("{} v{} | {}", api_name(R::KEY), version, name);
         let wire = self.wire();
         let correlation = wire.next_correlation();
         let header = wire::header(R::KEY, version, R::header_version(version), correlation);

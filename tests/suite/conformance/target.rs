@@ -5,6 +5,7 @@ use super::session::ask;
 use super::wire::{PATIENCE, Wire};
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::StrBytes;
+use klamm_broker::Broker;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ pub(crate) struct Target {
     pub(crate) silence: Duration,
     /// Print each step.
     pub(crate) verbose: bool,
-    _guard: Option<Box<dyn std::any::Any>>,
+    _broker: Option<Broker>,
 }
 
 impl Target {
@@ -29,20 +30,20 @@ impl Target {
             shared: true,
             silence: Duration::from_millis(1500),
             verbose: verbose(),
-            _guard: None,
+            _broker: None,
         }
     }
 
-    /// A new Klamm. None while there is none to start.
-    pub(crate) fn klamm() -> Option<Target> {
-        let (address, guard) = start_klamm()?;
-        Some(Target {
+    /// A new Klamm.
+    pub(crate) fn klamm() -> Target {
+        let (address, broker) = start_klamm();
+        Target {
             address,
             shared: false,
             silence: Duration::from_millis(400),
             verbose: verbose(),
-            _guard: Some(guard),
-        })
+            _broker: Some(broker),
+        }
     }
 
     /// Returns when the broker acts on everything that was acknowledged before. Kafka's controller acknowledges
@@ -76,8 +77,11 @@ impl Target {
 }
 
 /// Starts a Klamm with node id 1 in this process.
-fn start_klamm() -> Option<(SocketAddr, Box<dyn std::any::Any>)> {
-    None
+fn start_klamm() -> (SocketAddr, Broker) {
+    let broker =
+        Broker::builder().listen("127.0.0.1:0").config("node.id", "1").start().expect("a broker starts");
+    let address = broker.bootstrap_servers().parse().expect("an address");
+    (address, broker)
 }
 
 fn verbose() -> bool {
@@ -138,12 +142,16 @@ fn wait_for_coordinators(wire: &mut Wire) {
         ask(wire, 3, &find).error_code == 0
     });
     wait(|| ask(wire, 5, &ListGroupsRequest::default()).error_code == 0);
+    // Kafka fetches its first block of producer ids when the first is asked for.
+    wait(|| ask(wire, 0, &InitProducerIdRequest::default()).error_code == 0);
 }
 
 fn wipe_groups(wire: &mut Wire) {
     wait(|| {
         let groups: Vec<_> =
             ask(wire, 5, &ListGroupsRequest::default()).groups.into_iter().map(|g| g.group_id).collect();
+        // Kafka keeps offsets for the group "" but cannot delete it.
+        let groups: Vec<_> = groups.into_iter().filter(|g| !g.is_empty()).collect();
         if groups.is_empty() {
             return true;
         }
@@ -158,7 +166,10 @@ fn wipe_groups(wire: &mut Wire) {
                 LeaveGroupRequest::default().with_group_id(group.group_id).with_members(members.collect());
             ask(wire, 5, &leave);
         }
-        ask(wire, 2, &DeleteGroupsRequest::default().with_groups_names(groups));
+        let deleted = ask(wire, 2, &DeleteGroupsRequest::default().with_groups_names(groups));
+        if verbose() {
+            println!("{deleted:?}");
+        }
         false
     });
 }

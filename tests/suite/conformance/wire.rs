@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// How long an answer that must come may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(12);
 
 /// The client id that every request carries unless a scenario says otherwise.
 pub(crate) const CLIENT_ID: &str = "conformance";

@@ -26,7 +26,7 @@ type Appended = Vec<(Range<i64>, u32)>;
 
 fn open(folder: &Path, segment_bytes: u32) -> Option<(LogManager, Arc<Log>)> {
     let manager = LogManager::open(&Home::Folder(folder.to_owned()), ManagerSettings::default()).ok()?;
-    let options = LogOptions { segment_bytes, ..LogOptions::default() };
+    let options = LogOptions { segment_bytes, index_interval_bytes: 200, ..LogOptions::default() };
     let log = manager.open_log(TOPIC, 0, ID, Arc::new(options), NOW_MS).ok()?;
     Some((manager, log))
 }
@@ -82,11 +82,15 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Does something to a file that a disk, or somebody, could do to it.
-fn damage(path: &Path, rng: &mut Rng) {
-    let mut bytes = std::fs::read(path).unwrap();
+/// Does something to a file that a disk, or somebody, could do to it, and says what.
+fn damage(path: &Path, rng: &mut Rng) -> String {
+    let before = std::fs::read(path).unwrap();
+    let mut bytes = before.clone();
     match rng.below(12) {
-        0 => return std::fs::remove_file(path).unwrap(),
+        0 => {
+            std::fs::remove_file(path).unwrap();
+            return format!("{}: removed", path.display());
+        }
         1 => bytes.clear(),
         2 => {
             let length = rng.below(4096);
@@ -107,15 +111,16 @@ fn damage(path: &Path, rng: &mut Rng) {
             let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
             let rest = bytes.split_off(used);
             let whole = rng.percent(80);
-            let before = bytes.len();
             rng.mutate(&mut bytes);
             if whole {
-                bytes.resize(before, 0);
+                bytes.resize(used, 0);
             }
             bytes.extend(rest);
         }
     }
-    std::fs::write(path, bytes).unwrap();
+    std::fs::write(path, &bytes).unwrap();
+    let first = before.iter().zip(&bytes).position(|(before, after)| before != after);
+    format!("{}: {} bytes, now {}, other from {first:?} on", path.display(), before.len(), bytes.len())
 }
 
 /// Whether a file is derived from the log and can be rebuilt from it.
@@ -133,7 +138,7 @@ fn base_offset(log_file: &Path) -> i64 {
 fn fuzz_recovery_of_a_log() {
     super::for_a_while(|rng| {
         let folder = tempfile::tempdir().unwrap();
-        let segment_bytes = rng.pick(&[400, 1500, 1 << 20]);
+        let segment_bytes = rng.pick(&[700, 2000, 1 << 20]);
         let (manager, log) = open(folder.path(), segment_bytes).expect("an empty folder can be opened");
         let mut all: Appended = (0..5 + rng.below(40)).map(|_| append(&log, rng)).collect();
         assert_eq!(read(&log, 0), all);
@@ -142,7 +147,7 @@ fn fuzz_recovery_of_a_log() {
         }
         drop((log, manager));
 
-        let mut safe = i64::MAX;
+        let (mut safe, mut done) = (i64::MAX, Vec::new());
         let only_derived = rng.percent(50);
         let mut candidates = files(folder.path());
         candidates.retain(|path| !only_derived || is_derived(path));
@@ -157,17 +162,17 @@ fn fuzz_recovery_of_a_log() {
             } else if !is_derived(&path) {
                 safe = 0;
             }
-            damage(&path, rng);
+            done.push(damage(&path, rng));
         }
 
         let opened = catch_unwind(AssertUnwindSafe(|| open(folder.path(), segment_bytes)));
         let Some((manager, log)) = opened.expect("opening does not panic") else {
-            assert!(!only_derived, "what can be rebuilt must be rebuilt");
+            assert!(!only_derived, "what can be rebuilt must be rebuilt: {done:?}");
             return;
         };
         all.retain(|(offsets, _)| offsets.end <= safe);
         let found = read(&log, log.log_start_offset());
-        assert_eq!(found.get(..all.len()), Some(&all[..]), "nothing before the damage is lost");
+        assert_eq!(found.get(..all.len()), Some(&all[..]), "nothing before the damage is lost: {done:?}");
         // The log goes on: what is appended is there, now and after one more opening.
         let next = append(&log, rng);
         assert_eq!(read(&log, next.0.start), std::slice::from_ref(&next));
@@ -198,7 +203,7 @@ fn fuzz_recovery_of_a_data_folder() {
         if candidates.is_empty() {
             return;
         }
-        damage(&rng.pick(&candidates.iter().collect::<Vec<_>>()).clone(), rng);
+        let done = damage(&candidates[rng.below(candidates.len())], rng);
 
         let started = catch_unwind(AssertUnwindSafe(|| builder().start())).expect("starting does not panic");
         match started {
@@ -212,7 +217,7 @@ fn fuzz_recovery_of_a_data_folder() {
                 Raw::connect(&address).ask(&fetch(TOPIC, 0, 1 << 20).with_max_wait_ms(0), 11);
                 broker.shutdown().unwrap();
             }
-            Err(error) => assert!(!only_derived && !error.to_string().is_empty(), "{error}"),
+            Err(error) => assert!(!only_derived && !error.to_string().is_empty(), "{done}: {error}"),
         }
         assert_no_panics();
     });

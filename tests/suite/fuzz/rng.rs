@@ -5,7 +5,8 @@ pub(crate) struct Rng(u64);
 
 impl Rng {
     pub(crate) fn new(seed: u64) -> Rng {
-        Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+        // Mixed once: neighbouring seeds would give the same numbers, one later.
+        Rng(Rng(seed).next())
     }
 
     pub(crate) fn next(&mut self) -> u64 {

@@ -160,7 +160,7 @@ impl ClassicGroup {
     /// Forgets offsets, as far as no member subscribes to their topics: each comes back with what became of it.
     pub(crate) fn delete_offsets(
         &mut self,
-        partitions: &[(String, i32)],
+        partitions: &[(&str, i32)],
     ) -> Result<(Vec<Option<ResponseError>>, Step), ResponseError> {
         self.check_delete_offsets()?;
         let mut records = Vec::new();

@@ -239,7 +239,7 @@ impl GroupCoordinator {
     pub(crate) fn delete_offsets(
         self: &Arc<Self>,
         group_id: &str,
-        partitions: &[(String, i32)],
+        partitions: &[(&str, i32)],
     ) -> Result<Vec<Option<ResponseError>>, ResponseError> {
         if group_id.is_empty() {
             return Err(ResponseError::InvalidGroupId);

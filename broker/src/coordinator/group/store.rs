@@ -10,9 +10,7 @@ use super::classic::ClassicGroup;
 use super::hash::partition_for;
 use super::record::{GroupRecord, RecordError};
 use super::service::{Cell, GroupCoordinator};
-use crate::coordinator::journal::{
-    Journal, JournalError, JournalLog, JournalRecord, Rewrite, SNAPSHOT_BATCH_BYTES,
-};
+use crate::coordinator::journal::{Journal, JournalError, JournalLog, JournalRecord, SNAPSHOT_BATCH_BYTES};
 
 type Log = Box<dyn JournalLog>;
 
@@ -36,8 +34,8 @@ impl JournalLog for Log {
         (**self).read(take)
     }
 
-    fn end_offset(&self) -> i64 {
-        (**self).end_offset()
+    fn mark(&self, now_ms: i64) -> Result<i64, JournalError> {
+        (**self).mark(now_ms)
     }
 
     fn size_bytes(&self) -> u64 {
@@ -165,13 +163,30 @@ impl GroupCoordinator {
             return;
         }
         let partition = store.partition_of(group_id);
-        let mut cells = self.cells();
-        cells.retain(|cell| store.partition_of(&cell.id) == partition);
-        let live = cells.iter().map(|cell| live_records(cell)).map(|records| size(&records)).sum();
-        let Some(rewrite) = kept.journal.rewrite(live) else { return };
-        if let Err(error) = rewrite_all(&kept.journal, rewrite, &cells, now_ms) {
+        if let Err(error) = self.rewrite(store, kept, partition, now_ms) {
             tracing::warn!("partition {partition} of the offsets topic could not be shortened: {error}");
         }
+    }
+
+    /// Appends what is true of each group under that group's lock, so that nothing newer can stand before it, and gives
+    /// up the old records when all is there.
+    fn rewrite(&self, store: &Store, kept: &Kept, partition: usize, now_ms: i64) -> Result<(), JournalError> {
+        let live = self.cells_in(store, partition).iter().map(|cell| size(&live_records(cell))).sum();
+        let Some(rewrite) = kept.journal.rewrite(live, now_ms)? else { return Ok(()) };
+        // Listed again: a group that was made meanwhile may have its records before the mark.
+        for cell in self.cells_in(store, partition) {
+            let held = cell.held.lock();
+            if !held.gone {
+                append_in_batches(&kept.journal, encode(&held.group.live_records())?, now_ms)?;
+            }
+        }
+        rewrite.finish(now_ms)
+    }
+
+    fn cells_in(&self, store: &Store, partition: usize) -> Vec<Arc<Cell>> {
+        let mut cells = self.cells();
+        cells.retain(|cell| store.partition_of(&cell.id) == partition);
+        cells
     }
 }
 
@@ -188,32 +203,19 @@ fn size(records: &[JournalRecord]) -> u64 {
     records.iter().map(|record| record.size() as u64).sum()
 }
 
-/// Appends what is true of each group under that group's lock, so that nothing newer can stand before it, and gives up
-/// the old records when all is there.
-fn rewrite_all(
+fn append_in_batches(
     journal: &Journal<Log>,
-    rewrite: Rewrite<'_, Log>,
-    cells: &[Arc<Cell>],
+    records: Vec<JournalRecord>,
     now_ms: i64,
 ) -> Result<(), JournalError> {
-    for cell in cells {
-        let held = cell.held.lock();
-        if held.gone {
-            continue;
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    for record in records {
+        if bytes + record.size() > SNAPSHOT_BATCH_BYTES && !batch.is_empty() {
+            journal.append(&std::mem::take(&mut batch), now_ms)?;
+            bytes = 0;
         }
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        for record in encode(&held.group.live_records())? {
-            if bytes + record.size() > SNAPSHOT_BATCH_BYTES && !batch.is_empty() {
-                journal.append(&std::mem::take(&mut batch), now_ms)?;
-                bytes = 0;
-            }
-            bytes += record.size();
-            batch.push(record);
-        }
-        if !batch.is_empty() {
-            journal.append(&batch, now_ms)?;
-        }
+        bytes += record.size();
+        batch.push(record);
     }
-    rewrite.finish(now_ms)
+    if batch.is_empty() { Ok(()) } else { journal.append(&batch, now_ms) }
 }

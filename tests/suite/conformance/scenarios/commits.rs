@@ -274,10 +274,14 @@ pub(crate) fn deleted(s: &mut Session<'_>) {
     s.call("the empty group", 0, delete("", &[("deleted-a", &[0])]));
     s.call("the last", 0, delete("deleted", &[("deleted-a", &[2])]));
     committed(s, "deleted");
-    let mut m = Member::new("a", "deleted-members");
+    let mut m = Member { topic: "deleted-a", ..Member::new("a", "deleted-members") };
     m.enter(s, 5);
     s.call("of a group in a rebalance", 0, delete("deleted-members", &[("deleted-a", &[0])]));
     let id = m.id.clone();
     s.call("sync", 5, m.sync(5, &[(&id, "not a consumer's assignment")]));
-    s.call("of a group with members", 0, delete("deleted-members", &[("deleted-a", &[0])]));
+    s.call(
+        "of a group with members",
+        0,
+        delete("deleted-members", &[("deleted-a", &[0]), ("some-topic", &[0])]),
+    );
 }

@@ -59,7 +59,7 @@ pub(crate) fn limits(s: &mut Session<'_>) {
     });
     s.each("a negative wait", |v| fetch(v, &[(&t, vec![fetch_partition(0, 10)])]).with_max_wait_ms(-5));
     s.each("negative minimal bytes", |v| {
-        fetch(v, &[(&t, vec![fetch_partition(0, 10)])]).with_min_bytes(-5).with_max_wait_ms(20_000)
+        fetch(v, &[(&t, vec![fetch_partition(0, 10)])]).with_min_bytes(-5).with_max_wait_ms(10_000)
     });
     s.each("huge minimal bytes, no wait", |v| {
         fetch(v, &[(&t, vec![fetch_partition(0, 0)])]).with_min_bytes(i32::MAX)
@@ -136,7 +136,7 @@ pub(crate) fn waits(s: &mut Session<'_>) {
         fetch(v, &[(&t, partitions)]).with_min_bytes(1)
     };
     s.each("nothing within the wait", |v| wait(v, &[0, 1]).with_max_wait_ms(30));
-    s.each("no partition does not wait", |v| fetch(v, &[]).with_min_bytes(1).with_max_wait_ms(20_000));
+    s.each("no partition does not wait", |v| fetch(v, &[]).with_min_bytes(1).with_max_wait_ms(10_000));
     s.each("an unknown topic does not end the wait", |v| {
         let mut request = wait(v, &[0]).with_max_wait_ms(50);
         let unknown = fetch(v, &[(&none, vec![fetch_partition(0, 0)])]);
@@ -146,17 +146,17 @@ pub(crate) fn waits(s: &mut Session<'_>) {
     s.each("an offset out of range ends the wait", |v| {
         fetch(v, &[(&t, vec![fetch_partition(0, 0), fetch_partition(1, 99)])])
             .with_min_bytes(1)
-            .with_max_wait_ms(20_000)
+            .with_max_wait_ms(10_000)
     });
     for v in versions::<FetchRequest>() {
         let topic = create(s, &format!("fetch-wakes-{v}"), 2, &[]);
         let partitions = vec![fetch_partition(0, 0), fetch_partition(1, 0)];
-        let request = fetch(v, &[(&topic, partitions)]).with_min_bytes(1).with_max_wait_ms(25_000);
+        let request = fetch(v, &[(&topic, partitions)]).with_min_bytes(1).with_max_wait_ms(11_000);
         let pending = s.on("waiting").begin(v, request);
         store(s, &topic, 1, Batch::counted(2).bytes());
         s.finish("data arrives", pending);
         let request =
-            fetch(v, &[(&topic, vec![fetch_partition(0, 0)])]).with_min_bytes(200).with_max_wait_ms(25_000);
+            fetch(v, &[(&topic, vec![fetch_partition(0, 0)])]).with_min_bytes(200).with_max_wait_ms(11_000);
         let pending = s.begin(v, request);
         for _ in 0..3 {
             store(s, &topic, 0, Batch::counted(2).bytes());

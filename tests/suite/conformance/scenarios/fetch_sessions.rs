@@ -94,7 +94,7 @@ pub(crate) fn waiting_in_a_session(s: &mut Session<'_>) {
         let t = create(s, &format!("session-waits-{v}"), 2, &[]);
         let full = fetch(v, &[(&t, vec![fetch_partition(0, 0), fetch_partition(1, 0)])]);
         let id = s.on("waiting").call("full", v, session(full, 0, 0)).map_or(0, |r| r.session_id);
-        let wait = session(fetch(v, &[]), id, 1).with_min_bytes(1).with_max_wait_ms(25_000);
+        let wait = session(fetch(v, &[]), id, 1).with_min_bytes(1).with_max_wait_ms(11_000);
         let pending = s.begin(v, wait);
         store(s, &t, 1, Batch::counted(1).bytes());
         s.finish("data arrives", pending);

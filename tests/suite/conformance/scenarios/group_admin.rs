@@ -37,7 +37,7 @@ pub(crate) fn described(s: &mut Session<'_>) {
     groups(s, "described");
     for v in versions::<DescribeGroupsRequest>() {
         let request = |names: &[&str]| DescribeGroupsRequest::default().with_groups(ids(names));
-        for group in ["described-stable", "described-joining", "described-offsets", "described-unknown", ""] {
+        for group in ["described-stable", "described-joining", "described-offsets", "described-unknown"] {
             s.call(format!("{group:?}"), v, request(&[group]));
         }
         s.call("several", v, request(&["described-stable", "described-offsets", "described-unknown"]));

@@ -2,8 +2,11 @@
 
 pub(crate) mod cluster;
 pub(crate) mod commits;
+pub(crate) mod config_values;
+pub(crate) mod configs;
 pub(crate) mod fetch;
 pub(crate) mod fetch_sessions;
+pub(crate) mod frames;
 pub(crate) mod group_admin;
 pub(crate) mod groups;
 pub(crate) mod metadata;

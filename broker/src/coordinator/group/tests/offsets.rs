@@ -42,7 +42,7 @@ impl Bench {
     }
 
     fn delete_offset(&mut self, topic: &str) -> Result<Option<ResponseError>, ResponseError> {
-        self.run(|group, _| match group.delete_offsets(&[(topic.to_owned(), 0)]) {
+        self.run(|group, _| match group.delete_offsets(&[(topic, 0)]) {
             Ok((results, step)) => (Ok(results[0]), step),
             Err(error) => (Err(error), Step::default()),
         })
