@@ -53,9 +53,7 @@ pub(crate) fn of_append(error: &AppendError) -> AppendFailure {
         AppendError::NotOneBatch(_) | AppendError::InvalidBatch(_) | AppendError::InvalidRecords { .. } => {
             ResponseError::InvalidRecord
         }
-        AppendError::MalformedFrame(_) | AppendError::MalformedRest(_) | AppendError::BadChecksum(_) => {
-            ResponseError::CorruptMessage
-        }
+        AppendError::MalformedFrame(_) | AppendError::BadChecksum(_) => ResponseError::CorruptMessage,
         AppendError::MessageTooLarge { .. } => ResponseError::MessageTooLarge,
         AppendError::LargerThanSegment { .. } => ResponseError::RecordListTooLarge,
         AppendError::LengthTooLarge(_)

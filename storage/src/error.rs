@@ -148,10 +148,6 @@ pub enum AppendError {
     /// A batch with a bad length or format version. Kafka's error 2, with a message.
     #[error("{0}")]
     MalformedFrame(String),
-    /// A whole batch, and behind it what looks like another but has a bad length or format. Kafka's error 2, without a
-    /// message.
-    #[error("{0}")]
-    MalformedRest(String),
     /// A batch with a length so large that Kafka's own arithmetic fails on it. Kafka's error -1.
     #[error("the batch says that it has {0} bytes")]
     LengthTooLarge(i32),
@@ -235,7 +231,6 @@ impl AppendError {
             | Self::InvalidTransactionState(_) => true,
             Self::NotOneBatch(_)
             | Self::MalformedFrame(_)
-            | Self::MalformedRest(_)
             | Self::LengthTooLarge(_)
             | Self::BadChecksum(_)
             | Self::MessageTooLarge { .. }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::{BrokerId, FetchRequest};
+use kafka_protocol::messages::FetchRequest;
 use kafka_protocol::messages::fetch_request::FetchPartition;
 
 use crate::context::{Answer, RequestContext};
@@ -17,9 +17,6 @@ use crate::fetch::{FetchAnswer, FetchedPartition, FetchedTopic, PartitionKey, Pl
 
 /// From this version on topics are given by their ids.
 const TOPIC_IDS: i16 = 13;
-
-/// From this version on a replica says who it is in a field of its own.
-const REPLICA_STATE: i16 = 15;
 
 /// The highest isolation level that there is: 0 reads everything, 1 what is committed.
 const READ_COMMITTED: i8 = 1;
@@ -49,10 +46,11 @@ pub(crate) async fn handle(cx: &RequestContext, request: FetchRequest) -> Answer
     let read = |targets| {
         let mut reader = Reader::new(broker, targets, uses_topic_ids);
         let settings = broker.config.settings();
-        let most = settings.fetch_max_bytes;
-        reader.max_bytes = request.max_bytes.min(most);
-        reader.min_bytes = usize::try_from(request.min_bytes.min(most)).unwrap_or(0);
-        reader.is_replica = replica_id(cx, &request).0 >= 0;
+        let most = usize::try_from(settings.fetch_max_bytes).unwrap_or(0);
+        reader.max_bytes = usize::try_from(request.max_bytes).unwrap_or(0).min(most);
+        reader.fails_first = request.max_bytes < 0;
+        reader.as_follower = is_follower(&request);
+        reader.min_bytes = usize::try_from(request.min_bytes).unwrap_or(0).min(most);
         reader.read_committed = request.isolation_level == READ_COMMITTED;
         reader.read(Duration::from_millis(request.max_wait_ms.max(0).unsigned_abs().into()))
     };
@@ -76,12 +74,12 @@ pub(crate) async fn handle(cx: &RequestContext, request: FetchRequest) -> Answer
     Ok(FetchAnswer { error_code: 0, session_id, topics: by_topic(partitions) })
 }
 
-/// Who reads: consumers are -1 and below.
-fn replica_id(cx: &RequestContext, request: &FetchRequest) -> BrokerId {
-    if cx.version() >= REPLICA_STATE { request.replica_state.replica_id } else { request.replica_id }
+/// Whether another broker asks, to copy the partitions: none is assigned any.
+fn is_follower(request: &FetchRequest) -> bool {
+    request.replica_id.0 >= 0 || request.replica_state.replica_id.0 >= 0
 }
 
-/// The partitions of a request. Where one is named twice it is read once, as it was named last.
+/// The partitions in order; where one is named twice, at the first place with what is last said of it.
 fn named_partitions(request: &FetchRequest) -> Vec<(PartitionKey, Target)> {
     let mut named = IndexMap::new();
     for topic in &request.topics {
@@ -114,7 +112,8 @@ fn forgotten_partitions(request: &FetchRequest) -> Vec<PartitionKey> {
 /// and there alone once partitions go by topic ids.
 fn all_failed(cx: &RequestContext, named: Vec<(PartitionKey, Target)>, error: ResponseError) -> FetchAnswer {
     let failed = |(key, _): (PartitionKey, Target)| {
-        let partition = FetchedPartition::failed(key.2, error.code());
+        let mut partition = FetchedPartition::failed(key.2, error.code());
+        partition.aborted_transactions = Some(Vec::new());
         (key, partition)
     };
     let topics = if cx.version() < TOPIC_IDS { by_topic(named.into_iter().map(failed).collect()) } else { Vec::new() };

@@ -34,7 +34,7 @@ pub(crate) struct FetchedPartition {
     pub(crate) log_start_offset: i64,
     /// Where the reader's log parts from this one: the epoch, and that epoch's end.
     pub(crate) diverging_epoch: Option<(i32, i64)>,
-    /// The node that leads the partition, and its epoch, where the reader has to turn to that one.
+    /// The node that leads, and its epoch: for a reader that came to the wrong one.
     pub(crate) current_leader: Option<(i32, i32)>,
     /// Null unless the reader asked for committed records alone.
     pub(crate) aborted_transactions: Option<Vec<AbortedTransaction>>,
@@ -68,11 +68,11 @@ impl FetchedPartition {
 /// From this version on strings and arrays are compact and there are tagged fields.
 const FLEXIBLE: i16 = 12;
 
+/// From this version on the answer says who leads (KIP-951).
+const LEADERS: i16 = 16;
+
 /// From this version on topics are given by their ids.
 const TOPIC_IDS: i16 = 13;
-
-/// From this version on a reader is told whom to turn to (KIP-951).
-const LEADERS: i16 = 16;
 
 /// What a partition takes besides its records, at the most but for aborted transactions.
 const PARTITION_BYTES: usize = 80;
@@ -135,22 +135,23 @@ fn put_partition(body: &mut Body, version: i16, partition: FetchedPartition) {
     }
     if version >= FLEXIBLE {
         let leader = partition.current_leader.filter(|_| version >= LEADERS);
-        put_tags(body.out(), partition.diverging_epoch, leader);
+        put_partition_tags(body.out(), partition.diverging_epoch, leader);
     }
 }
 
-/// The tagged fields of a partition: each with its number and its length, without tagged fields of its own.
-fn put_tags(out: &mut BytesMut, diverging_epoch: Option<(i32, i64)>, current_leader: Option<(i32, i32)>) {
-    out.put_u8(u8::from(diverging_epoch.is_some()) + u8::from(current_leader.is_some()));
-    if let Some((epoch, end_offset)) = diverging_epoch {
+fn put_partition_tags(out: &mut BytesMut, diverging: Option<(i32, i64)>, leader: Option<(i32, i32)>) {
+    out.put_u8(u8::from(diverging.is_some()) + u8::from(leader.is_some()));
+    if let Some((epoch, end_offset)) = diverging {
+        // Number 0, of 13 bytes, without tagged fields of its own.
         out.put_slice(&[0, 13]);
         out.put_i32(epoch);
         out.put_i64(end_offset);
         out.put_u8(0);
     }
-    if let Some((node_id, epoch)) = current_leader {
+    if let Some((node, epoch)) = leader {
+        // Number 1, of 9 bytes, without tagged fields of its own.
         out.put_slice(&[1, 9]);
-        out.put_i32(node_id);
+        out.put_i32(node);
         out.put_i32(epoch);
         out.put_u8(0);
     }
@@ -208,10 +209,8 @@ fn put_unsigned_varint(out: &mut BytesMut, mut value: u64) {
 mod tests {
     use std::sync::Arc;
 
-    use kafka_protocol::messages::fetch_response::{
-        EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, PartitionData,
-    };
-    use kafka_protocol::messages::{BrokerId, ProducerId, TopicName, fetch_response};
+    use kafka_protocol::messages::fetch_response::{EpochEndOffset, FetchableTopicResponse, PartitionData};
+    use kafka_protocol::messages::{ProducerId, TopicName, fetch_response};
     use kafka_protocol::protocol::{Encodable, StrBytes};
 
     use super::*;
@@ -223,9 +222,7 @@ mod tests {
         good.aborted_transactions = Some(vec![AbortedTransaction { producer_id: 8, first_offset: 9 }]);
         let mut diverging = FetchedPartition::failed(4, 0);
         diverging.diverging_epoch = Some((2, 99));
-        let mut led_elsewhere = FetchedPartition::failed(5, 6);
-        led_elsewhere.current_leader = Some((3, 8));
-        let partitions = vec![good, FetchedPartition::failed(1, 3), diverging, led_elsewhere];
+        let partitions = vec![good, FetchedPartition::failed(1, 3), diverging];
         let topic = FetchedTopic { name: Arc::from("t"), id: Uuid::from_u128(7), partitions };
         FetchAnswer { error_code: 0, session_id: 12, topics: vec![topic] }
     }
@@ -250,10 +247,6 @@ mod tests {
                 }));
             if let Some((epoch, end)) = p.diverging_epoch.filter(|_| version >= FLEXIBLE) {
                 data.diverging_epoch = EpochEndOffset::default().with_epoch(epoch).with_end_offset(end);
-            }
-            if let Some((node_id, epoch)) = p.current_leader.filter(|_| version >= LEADERS) {
-                data.current_leader =
-                    LeaderIdAndEpoch::default().with_leader_id(BrokerId(node_id)).with_leader_epoch(epoch);
             }
             data
         };

@@ -29,16 +29,18 @@ struct Source {
 
 /// One fetch on its way.
 pub(crate) struct Reader {
-    node_id: i32,
     sources: Vec<Source>,
     /// Partitions that there are not. They come last in the answer, and do not end a wait.
     unknown: Vec<(PartitionKey, FetchedPartition)>,
-    /// Room in the answer. A negative one fails the first partition and leaves no room for the others, as in Kafka.
-    pub(crate) max_bytes: i32,
+    pub(crate) max_bytes: usize,
     pub(crate) min_bytes: usize,
     pub(crate) read_committed: bool,
-    /// The reader takes itself for a replica, and there is no other one than the leader.
-    pub(crate) is_replica: bool,
+    /// The reader wants a negative number of bytes in all: as in Kafka the first partition fails, and the others are
+    /// read as if it had wanted none.
+    pub(crate) fails_first: bool,
+    /// The reader is another broker: no partition has it for a replica.
+    pub(crate) as_follower: bool,
+    node_id: i32,
 }
 
 /// What one round of reading gave.
@@ -57,13 +59,14 @@ impl Reader {
         uses_topic_ids: bool,
     ) -> Self {
         let mut reader = Reader {
-            node_id: broker.node_id,
             sources: Vec::new(),
             unknown: Vec::new(),
             max_bytes: 0,
             min_bytes: 0,
             read_committed: false,
-            is_replica: false,
+            fails_first: false,
+            as_follower: false,
+            node_id: broker.node_id,
         };
         for (key, target) in targets {
             let topic = if uses_topic_ids { broker.topics.by_id(key.1) } else { broker.topics.get(&key.0) };
@@ -77,7 +80,8 @@ impl Reader {
                     } else {
                         ResponseError::UnknownTopicOrPartition
                     };
-                    let failed = FetchedPartition::failed(key.2, error.code());
+                    let mut failed = FetchedPartition::failed(key.2, error.code());
+                    failed.aborted_transactions = Some(Vec::new());
                     reader.unknown.push((key, failed));
                 }
             }
@@ -110,9 +114,6 @@ impl Reader {
     }
 
     fn finish(&mut self, mut read: Read) -> Read {
-        for (_, partition) in &mut self.unknown {
-            partition.aborted_transactions = Some(Vec::new());
-        }
         read.partitions.append(&mut self.unknown);
         read
     }
@@ -121,17 +122,12 @@ impl Reader {
     /// however large it is, so that a reader always gets on.
     fn read_once(&self) -> Read {
         let mut read = Read { partitions: Vec::with_capacity(self.sources.len()), bytes: 0, urgent: false };
-        let most = usize::try_from(self.max_bytes);
-        for (index, source) in self.sources.iter().enumerate() {
-            let partition = match &most {
-                Err(_) if index == 0 => {
-                    let code = ResponseError::UnknownServerError.code();
-                    FetchedPartition::failed(source.partition.index(), code)
-                }
-                most => {
-                    let room = most.unwrap_or(0).saturating_sub(read.bytes);
-                    self.read_partition(source, room, read.bytes == 0)
-                }
+        for (place, source) in self.sources.iter().enumerate() {
+            let room = self.max_bytes.saturating_sub(read.bytes);
+            let partition = if self.fails_first && place == 0 {
+                FetchedPartition::failed(source.partition.index(), ResponseError::UnknownServerError.code())
+            } else {
+                self.read_partition(source, room, read.bytes == 0)
             };
             read.bytes += partition.records.len();
             read.urgent |= partition.error_code != 0 || partition.diverging_epoch.is_some();
@@ -147,16 +143,15 @@ impl Reader {
         let Ok(max_bytes) = usize::try_from(target.max_bytes) else {
             return failed(ResponseError::UnknownServerError);
         };
+        if self.as_follower {
+            let leader = Some((self.node_id, partition.leader_epoch()));
+            return FetchedPartition { current_leader: leader, ..failed(ResponseError::NotLeaderOrFollower) };
+        }
         if target.current_leader_epoch > partition.leader_epoch() {
             return failed(ResponseError::UnknownLeaderEpoch);
         }
         if (0..partition.leader_epoch()).contains(&target.current_leader_epoch) {
             return failed(ResponseError::FencedLeaderEpoch);
-        }
-        if self.is_replica {
-            let mut failed = failed(ResponseError::NotLeaderOrFollower);
-            failed.current_leader = Some((self.node_id, partition.leader_epoch()));
-            return failed;
         }
         let log = partition.log();
         let mut fetched = FetchedPartition::failed(index, 0);

@@ -144,7 +144,7 @@ fn wait_for_coordinators(wire: &mut Wire) {
     });
     wait(|| ask(wire, 5, &ListGroupsRequest::default()).error_code == 0);
     // Kafka fetches its first block of producer ids when the first is asked for.
-    wait(|| ask(wire, 0, &InitProducerIdRequest::default()).error_code == 0);
+    wait(|| ask(wire, 0, &InitProducerIdRequest::default().with_transactional_id(None)).error_code == 0);
 }
 
 fn wipe_groups(wire: &mut Wire) {
