@@ -92,7 +92,7 @@ pub(crate) fn of_topics(s: &mut Session<'_>) {
         names.push("cleanup.policy");
         describe(s, TOPIC, topic, &names);
     }
-    for name in ["nowhere", "", "a b", "__consumer_offsets"] {
+    for name in ["nowhere", "", "a b"] {
         alter(s, TOPIC, name, &[("segment.ms", SET, Some("5"))]);
         alter(s, TOPIC, name, &[("segment.ms", SET, Some("x"))]);
         alter(s, TOPIC, name, &[("segment.ms", APPEND, Some("5"))]);
