@@ -46,7 +46,8 @@ fn describe(s: &mut Session<'_>, kind: i8, name: &str, keys: &[&str]) {
         .with_resource_type(kind)
         .with_resource_name(text(name))
         .with_configuration_keys(keys.clone());
-    let request = DescribeConfigsRequest::default().with_resources(vec![resource]).with_include_synonyms(true);
+    let request =
+        DescribeConfigsRequest::default().with_resources(vec![resource]).with_include_synonyms(true);
     s.call(format!("{kind} {name:?} shown: {keys:?}"), 4, request);
 }
 
@@ -166,7 +167,8 @@ pub(crate) fn of_groups_and_metrics(s: &mut Session<'_>) {
         }
         describe(s, kind, name, &["nobody.knows"]);
     }
-    for pattern in ["client_id=a.*,client_source_port=1", "bad", "foo=bar", "client_id=[", "client_id=*", ""] {
+    for pattern in ["client_id=a.*,client_source_port=1", "bad", "foo=bar", "client_id=[", "client_id=*", ""]
+    {
         alter(s, METRICS, "config-changes", &[("match", SET, Some(pattern))]);
     }
     for metrics in [" a , b ", "*", ""] {
@@ -237,7 +239,11 @@ pub(crate) fn replaced(s: &mut Session<'_>) {
         call("replaced", vec![resource(TOPIC, topic, &[("flush.ms", Some("9"))])], false);
         call("null", vec![resource(TOPIC, topic, &[("flush.ms", None)])], false);
         call("unknown", vec![resource(TOPIC, topic, &[("nobody.knows", Some("1"))])], false);
-        call("twice", vec![resource(TOPIC, topic, &[("flush.ms", Some("1")), ("flush.ms", Some("2"))])], false);
+        call(
+            "twice",
+            vec![resource(TOPIC, topic, &[("flush.ms", Some("1")), ("flush.ms", Some("2"))])],
+            false,
+        );
         call("emptied", vec![resource(TOPIC, topic, &[])], false);
         let several = vec![
             resource(TOPIC, topic, &[("segment.ms", Some("7"))]),
@@ -252,7 +258,7 @@ pub(crate) fn replaced(s: &mut Session<'_>) {
             resource(GROUP, "", &[]),
             resource(METRICS, "m", &[("interval.ms", Some("50000"))]),
             resource(0, "x", &[]),
-            resource(77, "x", &[]),
+            resource(77, "y", &[]),
         ];
         call("several", several, false);
         call("none", vec![], false);
@@ -278,7 +284,11 @@ pub(crate) fn described(s: &mut Session<'_>) {
                 one(TOPIC, "nowhere", None),
                 one(TOPIC, "", None),
                 one(TOPIC, "a b", None),
-                one(BROKER, "1", Some(&["num.io.threads", "ssl.keystore.password", "group.initial.rebalance.delay.ms"])),
+                one(
+                    BROKER,
+                    "1",
+                    Some(&["num.io.threads", "ssl.keystore.password", "group.initial.rebalance.delay.ms"]),
+                ),
                 one(BROKER, "", None),
                 one(BROKER, "2", None),
                 one(BROKER, "x", None),
