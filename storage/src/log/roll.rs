@@ -20,6 +20,8 @@ impl Log {
         now_ms: i64,
     ) -> Result<Arc<Segment>, AppendError> {
         let Some(active) = self.segments().last().cloned() else {
+            // With the first files comes the one that says which epoch they begin with.
+            self.write_epochs(&self.epochs.read())?;
             return Ok(self.add_segment(options, now_ms));
         };
         let largest = active.limit().min(options.segment_bytes as usize);

@@ -1,6 +1,8 @@
 """What the Python suites share: named checks, deadlines, unique names. It must not know any client."""
 
 import os
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -53,6 +55,17 @@ def short(value):
     """A printable form that stays on one line."""
     text = repr(value).replace("\n", " ")
     return text if len(text) < 400 else text[:400] + "..."
+
+
+def serves(key):
+    """Whether the broker lists an API: asked on the wire, as clients keep that to themselves."""
+    host, port = BOOTSTRAP.rsplit(":", 1)
+    with socket.create_connection((host, int(port)), 10) as wire, wire.makefile("rb") as answer:
+        wire.sendall(struct.pack(">ihhih", 10, 18, 0, 1, -1))
+        size = struct.unpack(">i", answer.read(4))[0]
+        _, _, count = struct.unpack_from(">ihi", answer.read(10))
+        listed = answer.read(size - 10)
+    return key in {struct.unpack_from(">h", listed, 6 * n)[0] for n in range(count)}
 
 
 class Child:

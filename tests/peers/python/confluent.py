@@ -3,7 +3,7 @@
 import sys
 import time
 
-from checks import BOOTSTRAP, Child, check, equal, main, name, raises, until
+from checks import BOOTSTRAP, Child, Skip, check, equal, main, name, raises, serves, until
 from confluent_kafka import (
     OFFSET_BEGINNING,
     OFFSET_END,
@@ -357,6 +357,8 @@ def static_members():
 
 @check
 def consumer_group_protocol():
+    if not serves(68):
+        raise Skip("the broker does not offer the new group protocol")
     target, group = topic(4), name("confluent-group")
     settings = {"bootstrap.servers": BOOTSTRAP, "group.id": group, "group.protocol": "consumer",
                 "auto.offset.reset": "earliest", "enable.auto.commit": False}

@@ -31,7 +31,7 @@ use target::Target;
 static SHARED: Mutex<()> = Mutex::new(());
 
 /// How many differences a failure shows.
-const SHOWN: usize = 40;
+const SHOWN: usize = 4000;
 
 /// Plays a scenario and records it or compares it, as the environment says.
 fn run(scenario: &str, play: fn(&mut Session<'_>)) {
@@ -42,7 +42,7 @@ fn run(scenario: &str, play: fn(&mut Session<'_>)) {
         Some(address) => Target::at(&address),
         None => Target::klamm(),
     };
-    target.wipe();
+    target.prepare();
     let mut session = Session::new(&target);
     play(&mut session);
     let steps = session.into_steps();
@@ -121,6 +121,7 @@ macro_rules! scenarios {
 scenarios! {
     cluster: log_dirs, elections, reassignments;
     commits: without_members, of_members, fetched, deleted;
+    config_changes: of_topics, of_brokers, of_groups_and_metrics, of_several_at_once, replaced, described, listed;
     config_values: of_topics, of_brokers, of_groups;
     configs: of_topics, of_brokers, values_of_topics, changes, replacements, changes_of_brokers, changes_of_groups,
         resources;
@@ -135,6 +136,6 @@ scenarios! {
         compression_of_topics;
     producers: ids, sequences, wrapping, described, deleted_topics;
     static_members: comes_back, among_others;
-    topics: creation, refused, bad_configs, deletion, deletion_by_id, more_partitions;
+    topics: creation, without_time, refused, bad_configs, deletion, deletion_by_id, more_partitions;
     versions: advertised, unsupported;
 }

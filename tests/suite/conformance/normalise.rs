@@ -6,9 +6,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Lists whose order in Kafka is that of a hash table (of names or of random ids): API key, list, field to
 /// sort by. Inner lists come first.
-pub(crate) const UNORDERED: [(i16, &str, &str); 15] = [
+pub(crate) const UNORDERED: [(i16, &str, &str); 21] = [
     (0, "partition_responses", "index"),
     (0, "responses", "name"),
+    (2, "partitions", "partition_index"),
+    (2, "topics", "name"),
+    (3, "topics", "name"),
     (11, "members", "metadata"),
     (15, "groups", "group_id"),
     (15, "members", "member_metadata"),
@@ -16,7 +19,10 @@ pub(crate) const UNORDERED: [(i16, &str, &str); 15] = [
     (18, "api_keys", "api_key"),
     (18, "supported_features", "name"),
     (19, "configs", "name"),
+    (21, "partitions", "partition_index"),
+    (21, "topics", "name"),
     (32, "configs", "name"),
+    (37, "results", "name"),
     (42, "results", "group_id"),
     (33, "responses", "resource_name"),
     (44, "responses", "resource_name"),

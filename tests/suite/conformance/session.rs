@@ -7,7 +7,7 @@ use super::target::Target;
 use super::tree::Tree;
 use super::wire::{self, Incoming, PATIENCE, Wire};
 use bytes::{Bytes, BytesMut};
-use kafka_protocol::messages::{ApiVersionsRequest, ListGroupsRequest};
+use kafka_protocol::messages::ApiVersionsRequest;
 use kafka_protocol::protocol::{Message, Request, VersionRange};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -164,17 +164,7 @@ impl<'a> Session<'a> {
                 unordered.for_each(|(_, list, by)| tree.sort(list, by));
                 self.sorting.drain(..).for_each(|(list, by)| tree.sort(list, by));
                 if self.no_internal {
-                    tree.retain("topics", |topic| {
-                        topic.field("is_internal") != Some(&Tree::Word("true".to_string()))
-                    });
-                    let internal = |name: &Tree| matches!(name, Tree::Text(name) if name.starts_with("__"));
-                    tree.retain("config_resources", |r| !r.field("resource_name").is_some_and(internal));
-                }
-                if R::KEY == ListGroupsRequest::KEY {
-                    // Another scenario commits for the group "", which Kafka cannot delete.
-                    tree.retain("groups", |group| {
-                        group.field("group_id") != Some(&Tree::Text(String::new()))
-                    });
+                    tree.remove_internal_topics();
                 }
                 if R::KEY == ApiVersionsRequest::KEY {
                     tree.retain("api_keys", in_scope);

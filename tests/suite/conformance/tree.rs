@@ -61,6 +61,22 @@ impl Tree {
         (number, format!("{:?} {:?}", self.field(key), others.collect::<Vec<_>>()))
     }
 
+    /// Removes all that is said of topics whose names begin with two underscores.
+    pub(crate) fn remove_internal_topics(&mut self) {
+        let internal = |item: &Tree| {
+            let names = ["name", "topic", "resource_name"].iter().filter_map(|field| item.field(field));
+            names.into_iter().any(|name| matches!(name, Tree::Text(name) if name.starts_with("__")))
+        };
+        match self {
+            Tree::List(items) => {
+                items.retain(|item| !internal(item));
+                items.iter_mut().for_each(Tree::remove_internal_topics);
+            }
+            Tree::Struct(fields) => fields.iter_mut().for_each(|(_, value)| value.remove_internal_topics()),
+            _ => {}
+        }
+    }
+
     /// Keeps the items of the list `list` for which `keep` holds.
     pub(crate) fn retain(&mut self, list: &str, mut keep: impl FnMut(&mut Tree) -> bool) {
         if let Tree::Struct(fields) = self {

@@ -104,7 +104,13 @@ func Main() {
 			continue
 		}
 		begun := time.Now()
-		reason := one(each.body)
+		result := make(chan string, 1)
+		go func() { result <- one(each.body) }()
+		reason := "not done after 45 s"
+		select {
+		case reason = <-result:
+		case <-time.After(45 * time.Second):
+		}
 		if os.Getenv("PEERS_TIMES") != "" {
 			fmt.Printf("# %.1fs ", time.Since(begun).Seconds())
 		}

@@ -338,7 +338,9 @@ func grouping() {
 	Add("group-of-three-sticky", groupOfThree(sarama.NewBalanceStrategySticky()))
 	Add("static-members-and-a-crash", func() {
 		target, group := topic(4), Name("sarama-group")
-		static := func(id string) func(*sarama.Config) { return func(c *sarama.Config) { c.Consumer.Group.InstanceId = id } }
+		static := func(id string) func(*sarama.Config) {
+			return func(c *sarama.Config) { c.Consumer.Group.InstanceId = id }
+		}
 		zero, one := join(target, group, static("static-0")), join(target, group, static("static-1"))
 		Until("2, 2", share([]*member{zero, one}, 2))
 		one.leave() // a static member does not say that it goes
@@ -382,7 +384,7 @@ func grouping() {
 		part := Must(manager.ManagePartition(target, 0))
 		part.MarkOffset(7, "m")
 		manager.Commit()
-		OK(part.Close())
+		part.AsyncClose()
 		OK(manager.Close())
 		Same("stored", Must(admin.ListConsumerGroupOffsets(group, map[string][]int32{target: {0}})).GetBlock(target, 0).Offset, int64(7))
 	})
