@@ -115,7 +115,22 @@ macro_rules! scenarios {
                 );
             })+
         })+
+
+        /// The names of all scenarios, as their recordings are called.
+        const SCENARIOS: &[&str] =
+            &[$($(concat!(stringify!($file), "_", stringify!($name))),+),+];
     };
+}
+
+#[test]
+fn recordings_have_scenarios() {
+    let folder = recording::path("any");
+    let folder = folder.parent().expect("it is in a folder");
+    let files = std::fs::read_dir(folder).expect("there are recordings");
+    let mut names: Vec<_> =
+        files.map(|file| file.expect("a file").path().file_stem().map(|n| n.to_owned())).collect();
+    names.retain(|name| !name.as_ref().is_some_and(|n| SCENARIOS.iter().any(|s| n == s)));
+    assert!(names.is_empty(), "recordings without a scenario: {names:?}");
 }
 
 scenarios! {
