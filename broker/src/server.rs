@@ -388,7 +388,9 @@ fn open(
 ) -> Result<Arc<BrokerState>, StartError> {
     let random = Random::new(seed);
     let now_ms = clock.now_ms();
-    let logs = LogManager::open(&home, ManagerSettings::default())?;
+    let producer_id_expiration_ms = i64::from(config.settings().producer_id_expiration_ms);
+    let logs =
+        LogManager::open(&home, ManagerSettings { producer_id_expiration_ms, ..ManagerSettings::default() })?;
     let cluster_id = logs.cluster_id(|| ids::base64(&random.uuid()))?;
     let (metadata, remembered) = MetadataJournal::open(&logs, now_ms)?;
     let metadata = Arc::new(metadata);

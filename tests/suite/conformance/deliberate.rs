@@ -11,12 +11,20 @@ pub(crate) struct Deliberate {
 }
 
 /// All of them.
-pub(crate) const DELIBERATE: &[Deliberate] = &[Deliberate {
-    scenario: "cluster_log_dirs",
-    step: "DescribeLogDirs v4",
-    field: "_bytes",
-    reason: "a broker in memory has no disk whose space it could tell",
-}];
+pub(crate) const DELIBERATE: &[Deliberate] = &[
+    Deliberate {
+        scenario: "configs_of_topics",
+        step: "documentation",
+        field: "documentation",
+        reason: "Kafka's texts are its own; a config has no documentation here",
+    },
+    Deliberate {
+        scenario: "cluster_log_dirs",
+        step: "DescribeLogDirs v4",
+        field: "_bytes",
+        reason: "a broker in memory has no disk whose space it could tell",
+    },
+];
 
 impl Deliberate {
     /// Whether a difference is this one.

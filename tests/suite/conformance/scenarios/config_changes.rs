@@ -93,7 +93,7 @@ pub(crate) fn of_topics(s: &mut Session<'_>) {
         names.push("cleanup.policy");
         describe(s, TOPIC, topic, &names);
     }
-    for name in ["nowhere", "", "a b", "__consumer_offsets"] {
+    for name in ["nowhere", "", "a b"] {
         alter(s, TOPIC, name, &[("segment.ms", SET, Some("5"))]);
         alter(s, TOPIC, name, &[("segment.ms", SET, Some("x"))]);
         alter(s, TOPIC, name, &[("segment.ms", APPEND, Some("5"))]);
@@ -258,7 +258,7 @@ pub(crate) fn replaced(s: &mut Session<'_>) {
             resource(GROUP, "", &[]),
             resource(METRICS, "m", &[("interval.ms", Some("50000"))]),
             resource(0, "x", &[]),
-            resource(77, "x", &[]),
+            resource(77, "y", &[]),
         ];
         call("several", several, false);
         call("none", vec![], false);
