@@ -7,6 +7,7 @@
 //! Gap: transactional batches are refused, because transactions are not served.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
@@ -36,6 +37,10 @@ const ZSTD: i16 = 7;
 const TRANSACTION_ABORTABLE: i16 = 11;
 
 pub(crate) async fn handle(cx: &RequestContext, request: ProduceRequest) -> Answer<ProduceResponse> {
+    // Kafka's handler fails over them, before anything is stored.
+    if lacks_records(cx, &request) {
+        return Err(Refusal::NoAnswer);
+    }
     let transactional = has_transactional_batch(&request);
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for data in request.topic_data.iter().filter(|data| !data.partition_data.is_empty()) {
@@ -43,7 +48,7 @@ pub(crate) async fn handle(cx: &RequestContext, request: ProduceRequest) -> Answ
             let error = ResponseError::TransactionalIdAuthorizationFailed;
             last_of_each(data).into_iter().map(|partition| refused(partition.index, error)).collect()
         } else {
-            produce_to_topic(cx, data, request.acks)?
+            produce_to_topic(cx, data, request.acks)
         };
         responses.push(
             TopicProduceResponse::default()
@@ -71,29 +76,40 @@ fn is_transactional(header: BatchHeader) -> bool {
     header.magic == MAGIC && header.is_transactional()
 }
 
-fn produce_to_topic(
-    cx: &RequestContext,
-    data: &TopicProduceData,
-    acks: i16,
-) -> Answer<Vec<PartitionProduceResponse>> {
-    let by_id = cx.version() >= TOPIC_IDS;
-    let topic = if by_id { cx.broker.topics.by_id(data.topic_id) } else { cx.broker.topics.get(&data.name) };
-    let missing = if by_id && topic.is_none() {
-        ResponseError::UnknownTopicId
+/// The topic that is meant, or why there is none.
+fn find(cx: &RequestContext, data: &TopicProduceData) -> Result<Arc<Topic>, ResponseError> {
+    if cx.version() >= TOPIC_IDS {
+        cx.broker.topics.by_id(data.topic_id).ok_or(ResponseError::UnknownTopicId)
     } else {
-        ResponseError::UnknownTopicOrPartition
-    };
-    let answers = last_of_each(data).into_iter().map(|partition| {
-        let found = topic.as_ref().and_then(|topic| Some((topic, topic.partition(partition.index)?)));
-        let Some((topic, log)) = found else { return Ok(refused(partition.index, missing)) };
-        // Kafka's handler fails over them.
-        let Some(records) = &partition.records else { return Err(Refusal::NoAnswer) };
+        cx.broker.topics.get(&data.name).ok_or(ResponseError::UnknownTopicOrPartition)
+    }
+}
+
+/// Whether a partition that there is comes without records.
+fn lacks_records(cx: &RequestContext, request: &ProduceRequest) -> bool {
+    request.topic_data.iter().any(|data| {
+        let mut without = data.partition_data.iter().filter(|partition| partition.records.is_none()).peekable();
+        without.peek().is_some()
+            && find(cx, data).is_ok_and(|topic| without.any(|partition| topic.partition(partition.index).is_some()))
+    })
+}
+
+fn produce_to_topic(cx: &RequestContext, data: &TopicProduceData, acks: i16) -> Vec<PartitionProduceResponse> {
+    let found = find(cx, data);
+    let answer = |data: &PartitionProduceData| {
+        let topic = match &found {
+            Ok(topic) => topic,
+            Err(error) => return refused(data.index, *error),
+        };
+        let (Some(partition), Some(records)) = (topic.partition(data.index), &data.records) else {
+            return refused(data.index, ResponseError::UnknownTopicOrPartition);
+        };
         if !matches!(acks, -1..=1) {
-            return Ok(refused(partition.index, ResponseError::InvalidRequiredAcks));
+            return refused(data.index, ResponseError::InvalidRequiredAcks);
         }
-        Ok(append(cx, topic, &log, records))
-    });
-    answers.collect()
+        append(cx, topic, &partition, records)
+    };
+    last_of_each(data).into_iter().map(answer).collect()
 }
 
 /// The partitions in order. Where one is named twice the last batch counts, and there is one answer.

@@ -9,7 +9,7 @@ use super::request::{
 use super::session::{Session, versions};
 use bytes::BytesMut;
 use kafka_protocol::messages::*;
-use kafka_protocol::protocol::{Encodable, Request};
+use kafka_protocol::protocol::Request;
 use std::fmt::Debug;
 
 /// A request's body, and what its header says.

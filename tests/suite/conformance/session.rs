@@ -86,11 +86,6 @@ impl<'a> Session<'a> {
         self.connections.entry(self.current.clone()).or_insert_with(|| Wire::connect(address))
     }
 
-    /// Closes the current connection from this side.
-    pub(crate) fn hang_up(&mut self) {
-        self.connections.remove(&self.current);
-    }
-
     /// Sends a request and records what comes of it. The decoded answer, if there is one, is for later steps.
     pub(crate) fn call<R>(&mut self, name: impl Into<String>, version: i16, request: R) -> Option<R::Response>
     where
