@@ -81,12 +81,17 @@ fn one_batch(bytes: &[u8]) -> Result<BatchHeader, AppendError> {
         Some(&MAGIC) => {}
         _ => return Err(AppendError::NotOneBatch("it has an older format")),
     }
-    if frame(bytes.get(size..).unwrap_or_default())?.is_some() {
-        return Err(AppendError::NotOneBatch("there are several"));
+    // What follows is only looked at as far as it could be a batch; that it is none is told without a word.
+    let crc = header.map_or(0, |header| header.crc);
+    match frame(bytes.get(size..).unwrap_or_default()) {
+        Ok(None) => {}
+        Ok(Some(_)) => return Err(AppendError::NotOneBatch("there are several")),
+        Err(AppendError::MalformedFrame(_)) => return Err(AppendError::BadChecksum(crc)),
+        Err(error) => return Err(error),
     }
     match header {
         Some(header) if size >= HEADER_BYTES => Ok(header),
-        header => Err(AppendError::BadChecksum(header.map_or(0, |header| header.crc))),
+        _ => Err(AppendError::BadChecksum(crc)),
     }
 }
 
