@@ -40,7 +40,7 @@ fn produce(records: usize) -> Bytes {
         headers: Vec::new(),
         timestamp: 1_700_000_000_000,
     };
-    let records = batch::build(&vec![record; records], &BuildOptions::default());
+    let records = batch::build(vec![record; records], &BuildOptions::default());
     let data = PartitionProduceData::default().with_records(Some(records));
     let topic = TopicProduceData::default().with_name(name()).with_partition_data(vec![data]);
     frame(9, &ProduceRequest::default().with_acks(-1).with_topic_data(vec![topic]))

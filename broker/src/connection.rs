@@ -83,8 +83,15 @@ pub(crate) async fn serve<S: Stream>(
     };
     match served {
         Ok(()) => Ended::Left,
+        Err(Ended::Frame(FrameError::Io(error))) if has_hung_up(&error) => Ended::Left,
         Err(ended) => ended,
     }
+}
+
+/// Whether a connection failed because the client did not wait for its answer, as many do when they stop.
+fn has_hung_up(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset)
 }
 
 struct Connection<S> {

@@ -153,12 +153,17 @@ fn read_all(log: &Log) -> Result<Vec<MetadataRecord>, StartError> {
     while offset < log.log_end_offset() {
         let read =
             log.read(offset, READ_BYTES, true, ReadUpTo::LogEnd).map_err(|e| unreadable(e.to_string()))?;
+        let before = offset;
         for batch in batch::batches(&read.records) {
             for record in batch::records(&batch).map_err(|e| unreadable(e.to_string()))? {
                 let value = record.value.unwrap_or_default();
                 records.push(serde_json::from_slice(&value).map_err(|e| unreadable(e.to_string()))?);
-                offset = record.offset + 1;
+                offset = record.offset.saturating_add(1);
             }
+        }
+        // A damaged batch must not be read for ever.
+        if offset <= before {
+            return Err(unreadable(format!("there is no whole batch at offset {before}")));
         }
     }
     Ok(records)

@@ -172,10 +172,9 @@ impl BrokerBuilder {
         let listeners = listeners::from_properties(&configs)?;
         self.listeners.extend(listeners.into_iter().map(|(bind, advertised)| Listener { bind, advertised }));
         let folders = configs.get("log.dirs").or(configs.get("log.dir"));
-        if let Some(folder) = folders.and_then(|folders| folders.split(',').next()).map(str::trim) {
-            if !folder.is_empty() {
-                self.home = Home::Folder(folder.into());
-            }
+        let folder = folders.and_then(|folders| folders.split(',').next()).map(str::trim);
+        if let Some(folder) = folder.filter(|folder| !folder.is_empty()) {
+            self.home = Home::Folder(folder.into());
         }
         self.configs.extend(configs);
         Ok(self)
@@ -388,7 +387,9 @@ fn open(
 ) -> Result<Arc<BrokerState>, StartError> {
     let random = Random::new(seed);
     let now_ms = clock.now_ms();
-    let logs = LogManager::open(&home, ManagerSettings::default())?;
+    let producer_id_expiration_ms = i64::from(config.settings().producer_id_expiration_ms);
+    let logs =
+        LogManager::open(&home, ManagerSettings { producer_id_expiration_ms, ..ManagerSettings::default() })?;
     let cluster_id = logs.cluster_id(|| ids::base64(&random.uuid()))?;
     let (metadata, remembered) = MetadataJournal::open(&logs, now_ms)?;
     let metadata = Arc::new(metadata);

@@ -21,7 +21,7 @@ fn a_batch(records: usize) -> Bytes {
         headers: Vec::new(),
         timestamp: 1_700_000_000_000,
     };
-    batch::build(&vec![record; records], &BuildOptions::default())
+    batch::build(vec![record; records], &BuildOptions::default())
 }
 
 /// The time that `times` appends of `records` take.

@@ -174,11 +174,13 @@ impl MapWriter {
         Ok(Self::new(Backing::Mapped(map), readable, reserved.max(readable)))
     }
 
-    /// Anonymous memory: address space at first, pages as they are written.
+    /// Anonymous memory: address space at first, pages as they are written. Small ones, so that what is small stays
+    /// small: and on a virtual machine, whose host fills in what a guest touches first, an append that meets a new page
+    /// of 2 MiB waits for milliseconds.
     pub(crate) fn anonymous(capacity: usize) -> io::Result<Self> {
         let map: MmapRaw = MmapOptions::new().len(capacity.max(1)).no_reserve_swap().map_anon()?.into();
-        if let Some(advice) = fs::HUGE_PAGES {
-            // Fewer faults where it is taken; nothing depends on it.
+        if let Some(advice) = fs::SMALL_PAGES {
+            // Nothing depends on its being taken.
             let _ = map.advise(advice);
         }
         Ok(Self::new(Backing::Mapped(map), 0, capacity))

@@ -1,5 +1,8 @@
 //! The integration suite of Klamm: one binary, one module a subject.
 
+// All of it is tests, helpers included: what cannot be unwrapped fails one.
+#![allow(clippy::unwrap_used)]
+
 mod configs;
 #[cfg(test)]
 mod conformance;

@@ -9,6 +9,7 @@ use kafka_protocol::messages::alter_configs_response::AlterConfigsResourceRespon
 use kafka_protocol::messages::{AlterConfigsRequest, AlterConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
 
+use crate::config::RESOURCE_TYPES;
 use crate::config::change::{Change, Operation, Refused, Wish, alter};
 use crate::context::{Answer, Refusal, RequestContext};
 
@@ -20,7 +21,7 @@ pub(crate) async fn handle(
     let named: BTreeSet<(i8, &str)> = request
         .resources
         .iter()
-        .map(|resource| (resource.resource_type, resource.resource_name.as_str()))
+        .map(|resource| (known(resource.resource_type), &*resource.resource_name))
         .collect();
     if named.len() != request.resources.len() {
         return Err(Refusal::NoAnswer);
@@ -36,6 +37,11 @@ pub(crate) async fn handle(
             .with_resource_name(resource.resource_name.clone())
     });
     Ok(AlterConfigsResponse::default().with_responses(responses.collect()))
+}
+
+/// Kafka takes all types that it does not know for one.
+fn known(resource_type: i8) -> i8 {
+    if RESOURCE_TYPES.contains(&resource_type) { resource_type } else { 0 }
 }
 
 fn replace(cx: &RequestContext, resource: &AlterConfigsResource, validate_only: bool) -> Result<(), Refused> {

@@ -63,7 +63,7 @@ struct Feature {
 
 /// The features of Kafka whose behaviour this broker has, at the levels that it has it.
 const SUPPORTED_FEATURES: &[Feature] =
-    &[Feature { name: "metadata.version", min_version: 7, max_version: 29, level: 29 }];
+    &[Feature { name: "metadata.version", min_version: 7, max_version: 30, level: 29 }];
 
 impl Feature {
     fn supported(&self) -> SupportedFeatureKey {

@@ -14,7 +14,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::config::describe::{ConfigEntry, Keys};
 use crate::config::{
-    BROKER_RESOURCE, CLIENT_METRICS_RESOURCE, GROUP_RESOURCE, LOGGER_RESOURCE, TOPIC_RESOURCE, loggers,
+    BROKER_RESOURCE, CLIENT_METRICS_RESOURCE, LOGGER_RESOURCE, RESOURCE_TYPES, TOPIC_RESOURCE, loggers,
 };
 use crate::context::{Answer, RequestContext};
 use crate::limits::MAX_DESCRIBED_CONFIGS;
@@ -25,15 +25,12 @@ use crate::topics;
 const MALFORMED: &str = "This most likely occurs because of a request being malformed by the client library or the \
                          message was sent to an incompatible broker. See the broker logs for more details.";
 
-const TYPES: [i8; 5] =
-    [TOPIC_RESOURCE, BROKER_RESOURCE, LOGGER_RESOURCE, CLIENT_METRICS_RESOURCE, GROUP_RESOURCE];
-
 /// Answers a DescribeConfigs request.
 pub(crate) async fn handle(
     cx: &RequestContext,
     request: DescribeConfigsRequest,
 ) -> Answer<DescribeConfigsResponse> {
-    let all_known = request.resources.iter().all(|resource| TYPES.contains(&resource.resource_type));
+    let all_known = request.resources.iter().all(|resource| RESOURCE_TYPES.contains(&resource.resource_type));
     let mut room = MAX_DESCRIBED_CONFIGS;
     let results = request.resources.iter().map(|resource| {
         let described = if !all_known {

@@ -42,11 +42,12 @@ fn refusal(request: &ElectLeadersRequest) -> Option<Told> {
     if request.topic_partitions.as_ref().is_some_and(Vec::is_empty) {
         return None;
     }
-    let kind = request.election_type;
-    if !ELECTION_TYPES.contains(&kind) {
-        return Some(Told::new(ResponseError::InvalidRequest, format!("Unknown election type {kind}")));
+    if request.timeout_ms <= 0 {
+        return Some(Told { error: ResponseError::RequestTimedOut, message: None });
     }
-    (request.timeout_ms <= 0).then_some(Told { error: ResponseError::RequestTimedOut, message: None })
+    let kind = request.election_type;
+    let unknown = || Told::new(ResponseError::InvalidRequest, format!("Unknown election type {kind}"));
+    (!ELECTION_TYPES.contains(&kind)).then(unknown)
 }
 
 /// Why there is no election of a leader of this partition.

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::FetchRequest;
 use kafka_protocol::messages::fetch_request::FetchPartition;
@@ -47,6 +48,8 @@ pub(crate) async fn handle(cx: &RequestContext, request: FetchRequest) -> Answer
         let settings = broker.config.settings();
         let most = usize::try_from(settings.fetch_max_bytes).unwrap_or(0);
         reader.max_bytes = usize::try_from(request.max_bytes).unwrap_or(0).min(most);
+        reader.fails_first = request.max_bytes < 0;
+        reader.as_follower = is_follower(&request);
         reader.min_bytes = usize::try_from(request.min_bytes).unwrap_or(0).min(most);
         reader.read_committed = request.isolation_level == READ_COMMITTED;
         reader.read(Duration::from_millis(request.max_wait_ms.max(0).unsigned_abs().into()))
@@ -71,14 +74,20 @@ pub(crate) async fn handle(cx: &RequestContext, request: FetchRequest) -> Answer
     Ok(FetchAnswer { error_code: 0, session_id, topics: by_topic(partitions) })
 }
 
+/// Whether another broker asks, to copy the partitions: none is assigned any.
+fn is_follower(request: &FetchRequest) -> bool {
+    request.replica_id.0 >= 0 || request.replica_state.replica_id.0 >= 0
+}
+
+/// The partitions in order; where one is named twice, at the first place with what is last said of it.
 fn named_partitions(request: &FetchRequest) -> Vec<(PartitionKey, Target)> {
-    let mut named = Vec::new();
+    let mut named = IndexMap::new();
     for topic in &request.topics {
         let name: Arc<str> = Arc::from(topic.topic.as_str());
         let one = |p: &FetchPartition| ((Arc::clone(&name), topic.topic_id, p.partition), target(p));
         named.extend(topic.partitions.iter().map(one));
     }
-    named
+    named.into_iter().collect()
 }
 
 fn target(partition: &FetchPartition) -> Target {
@@ -103,7 +112,8 @@ fn forgotten_partitions(request: &FetchRequest) -> Vec<PartitionKey> {
 /// and there alone once partitions go by topic ids.
 fn all_failed(cx: &RequestContext, named: Vec<(PartitionKey, Target)>, error: ResponseError) -> FetchAnswer {
     let failed = |(key, _): (PartitionKey, Target)| {
-        let partition = FetchedPartition::failed(key.2, error.code());
+        let mut partition = FetchedPartition::failed(key.2, error.code());
+        partition.aborted_transactions = Some(Vec::new());
         (key, partition)
     };
     let topics = if cx.version() < TOPIC_IDS { by_topic(named.into_iter().map(failed).collect()) } else { Vec::new() };

@@ -8,15 +8,9 @@ use kafka_protocol::messages::list_config_resources_response::ConfigResource;
 use kafka_protocol::messages::{ListConfigResourcesRequest, ListConfigResourcesResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use crate::config::{
-    BROKER_RESOURCE, CLIENT_METRICS_RESOURCE, GROUP_RESOURCE, LOGGER_RESOURCE, TOPIC_RESOURCE,
-};
+use crate::config::{CLIENT_METRICS_RESOURCE, GROUP_RESOURCE, RESOURCE_TYPES, TOPIC_RESOURCE};
 use crate::context::{Answer, RequestContext};
 use crate::state::BrokerState;
-
-/// In the order in which Kafka lists them.
-const TYPES: [i8; 5] =
-    [GROUP_RESOURCE, CLIENT_METRICS_RESOURCE, LOGGER_RESOURCE, BROKER_RESOURCE, TOPIC_RESOURCE];
 
 /// Answers a ListConfigResources request.
 pub(crate) async fn handle(
@@ -27,11 +21,11 @@ pub(crate) async fn handle(
         0 => vec![CLIENT_METRICS_RESOURCE],
         _ => request.resource_types,
     };
-    if wanted.iter().any(|wanted| !TYPES.contains(wanted)) {
+    if wanted.iter().any(|wanted| !RESOURCE_TYPES.contains(wanted)) {
         let error = ResponseError::UnsupportedVersion.code();
         return Ok(ListConfigResourcesResponse::default().with_error_code(error));
     }
-    let types = TYPES.into_iter().filter(|one| wanted.is_empty() || wanted.contains(one));
+    let types = RESOURCE_TYPES.into_iter().filter(|one| wanted.is_empty() || wanted.contains(one));
     let resources = types.flat_map(|one| {
         names(&cx.broker, one).into_iter().map(move |name| {
             let name = StrBytes::from_string(name);

@@ -7,6 +7,8 @@
 //!
 //! Gap: version 10 (topic ids) is not known to the protocol library.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
@@ -27,13 +29,13 @@ pub(crate) async fn handle(
     cx: &RequestContext,
     request: OffsetCommitRequest,
 ) -> Answer<OffsetCommitResponse> {
-    let mut answer = Answered::default();
-    let mut commits = Vec::new();
+    let mut unknown = IndexMap::new();
+    let mut topics = Vec::new();
     for topic in &request.topics {
-        sort_out(cx, topic, &mut answer, &mut commits);
+        topics.extend(sort_out(cx, topic, &mut unknown));
     }
-    if commits.is_empty() {
-        return Ok(answer.into_response());
+    if topics.is_empty() {
+        return Ok(response(unknown, Vec::new()));
     }
     let by = Committer {
         member_id: request.member_id.to_string(),
@@ -41,52 +43,84 @@ pub(crate) async fn handle(
         generation: request.generation_id_or_member_epoch,
         retention_ms: request.retention_time_ms,
     };
-    let asked: Vec<(TopicName, i32)> = commits.iter().map(|commit| (name(commit), commit.partition)).collect();
-    let committed =
-        cx.broker.group_coordinator().and_then(|groups| groups.commit(&request.group_id, &by, commits));
-    match committed {
-        Ok(commits) => {
-            for ((topic, partition), commit) in asked.iter().zip(commits) {
-                answer.add(topic, *partition, commit.error);
-            }
+    let commits = topics.iter().flat_map(|(topic, partitions)| partitions.iter().map(|p| commit(topic, p)));
+    let groups = cx.broker.group_coordinator();
+    let committed = groups.and_then(|groups| groups.commit(&request.group_id, &by, commits.collect()));
+    let mut outcomes = match committed {
+        Ok(commits) => Outcomes::Each(commits.into_iter()),
+        Err(ResponseError::GroupIdNotFound) if cx.version() < GROUP_ID_NOT_FOUND => {
+            Outcomes::All(ResponseError::IllegalGeneration)
         }
-        Err(error) => {
-            let error = match error {
-                ResponseError::GroupIdNotFound if cx.version() < GROUP_ID_NOT_FOUND => {
-                    ResponseError::IllegalGeneration
-                }
-                other => other,
-            };
-            for (topic, partition) in asked {
-                answer.add(&topic, partition, Some(error));
-            }
-        }
-    }
-    Ok(answer.into_response())
+        Err(error) => Outcomes::All(error),
+    };
+    let answer = |(topic, partitions): (Arc<Topic>, Vec<&OffsetCommitRequestPartition>)| {
+        let partitions = partitions.iter().map(|p| answered(p.partition_index, outcomes.next())).collect();
+        (TopicName(StrBytes::from_string(topic.name().to_string())), partitions)
+    };
+    let known = topics.into_iter().map(answer).collect();
+    Ok(response(unknown, known))
 }
 
-/// Answers the partitions that do not exist, and collects the rest.
-fn sort_out(
+/// What became of the partitions, one after the other.
+enum Outcomes {
+    All(ResponseError),
+    Each(std::vec::IntoIter<Commit>),
+}
+
+impl Outcomes {
+    fn next(&mut self) -> Option<ResponseError> {
+        match self {
+            Outcomes::All(error) => Some(*error),
+            Outcomes::Each(commits) => commits.next().and_then(|commit| commit.error),
+        }
+    }
+}
+
+type Answered = IndexMap<TopicName, Vec<OffsetCommitResponsePartition>>;
+
+/// Answers the partitions that do not exist; the rest is to be committed, if there is any.
+fn sort_out<'a>(
     cx: &RequestContext,
-    topic: &OffsetCommitRequestTopic,
-    answer: &mut Answered,
-    commits: &mut Vec<Commit>,
-) {
-    let known = cx.broker.topics.get(&topic.name);
-    if known.is_none() {
-        answer.topic(&topic.name);
-    }
+    topic: &'a OffsetCommitRequestTopic,
+    unknown: &mut Answered,
+) -> Option<(Arc<Topic>, Vec<&'a OffsetCommitRequestPartition>)> {
+    let error = Some(ResponseError::UnknownTopicOrPartition);
+    let Some(known) = cx.broker.topics.get(&topic.name) else {
+        let all = topic.partitions.iter().map(|p| answered(p.partition_index, error));
+        unknown.entry(topic.name.clone()).or_default().extend(all);
+        return None;
+    };
+    let mut partitions = Vec::with_capacity(topic.partitions.len());
     for partition in &topic.partitions {
-        let index = partition.partition_index;
-        match known.as_ref().filter(|known| known.partition(index).is_some()) {
-            Some(known) => commits.push(commit(known, partition)),
-            None => answer.add(&topic.name, index, Some(ResponseError::UnknownTopicOrPartition)),
+        if known.partition(partition.partition_index).is_some() {
+            partitions.push(partition);
+        } else {
+            let missing = answered(partition.partition_index, error);
+            unknown.entry(topic.name.clone()).or_default().push(missing);
         }
     }
+    (!partitions.is_empty()).then_some((known, partitions))
 }
 
-fn name(commit: &Commit) -> TopicName {
-    TopicName(StrBytes::from_string(commit.topic.clone()))
+fn answered(partition: i32, error: Option<ResponseError>) -> OffsetCommitResponsePartition {
+    OffsetCommitResponsePartition::default().with_partition_index(partition).with_error_code(code(error))
+}
+
+/// The answer: as Kafka puts it together, a topic that is named twice has one entry only if something of the request
+/// does not exist.
+fn response(
+    mut unknown: Answered,
+    known: Vec<(TopicName, Vec<OffsetCommitResponsePartition>)>,
+) -> OffsetCommitResponse {
+    let topic =
+        |(name, partitions)| OffsetCommitResponseTopic::default().with_name(name).with_partitions(partitions);
+    if unknown.is_empty() {
+        return OffsetCommitResponse::default().with_topics(known.into_iter().map(topic).collect());
+    }
+    for (name, partitions) in known {
+        unknown.entry(name).or_default().extend(partitions);
+    }
+    OffsetCommitResponse::default().with_topics(unknown.into_iter().map(topic).collect())
 }
 
 fn commit(topic: &Topic, partition: &OffsetCommitRequestPartition) -> Commit {
@@ -98,29 +132,5 @@ fn commit(topic: &Topic, partition: &OffsetCommitRequestPartition) -> Commit {
         leader_epoch: partition.committed_leader_epoch,
         metadata: partition.committed_metadata.as_deref().unwrap_or_default().to_owned(),
         error: None,
-    }
-}
-
-/// The answer as it grows: a topic has one entry, in the order in which topics are first answered.
-#[derive(Default)]
-struct Answered(IndexMap<TopicName, Vec<OffsetCommitResponsePartition>>);
-
-impl Answered {
-    fn topic(&mut self, name: &TopicName) -> &mut Vec<OffsetCommitResponsePartition> {
-        self.0.entry(name.clone()).or_default()
-    }
-
-    fn add(&mut self, topic: &TopicName, partition: i32, error: Option<ResponseError>) {
-        let answered = OffsetCommitResponsePartition::default()
-            .with_partition_index(partition)
-            .with_error_code(code(error));
-        self.topic(topic).push(answered);
-    }
-
-    fn into_response(self) -> OffsetCommitResponse {
-        let topic = |(name, partitions)| {
-            OffsetCommitResponseTopic::default().with_name(name).with_partitions(partitions)
-        };
-        OffsetCommitResponse::default().with_topics(self.0.into_iter().map(topic).collect())
     }
 }

@@ -15,38 +15,57 @@ pub(crate) async fn handle(
     cx: &RequestContext,
     request: OffsetDeleteRequest,
 ) -> Answer<OffsetDeleteResponse> {
-    let mut topics = Answered::new();
-    let mut wanted: Vec<(TopicName, i32)> = Vec::new();
-    for topic in &request.topics {
+    let mut unknown = Answered::new();
+    let mut topics: Vec<(TopicName, Vec<i32>)> = Vec::new();
+    for topic in request.topics {
+        let asked = topic.partitions.iter().map(|partition| partition.partition_index);
         let known = cx.broker.topics.get(&topic.name);
-        for partition in &topic.partitions {
-            let index = partition.partition_index;
-            if known.as_ref().is_some_and(|known| known.partition(index).is_some()) {
-                wanted.push((topic.name.clone(), index));
-            } else {
-                add(&mut topics, &topic.name, index, Some(ResponseError::UnknownTopicOrPartition));
-            }
+        let exists = |index: &i32| known.as_ref().is_some_and(|known| known.partition(*index).is_some());
+        let (wanted, missing): (Vec<i32>, Vec<i32>) = asked.partition(exists);
+        if known.is_none() || !missing.is_empty() {
+            let error = Some(ResponseError::UnknownTopicOrPartition);
+            let missing = missing.into_iter().map(|index| answered(index, error));
+            unknown.entry(topic.name.clone()).or_default().extend(missing);
+        }
+        if !wanted.is_empty() {
+            topics.push((topic.name, wanted));
         }
     }
-    let names: Vec<(&str, i32)> = wanted.iter().map(|(topic, partition)| (topic.0.as_str(), *partition)).collect();
-    match cx.broker.groups.delete_offsets(&request.group_id, &names) {
-        Ok(results) => {
-            for ((topic, partition), error) in wanted.iter().zip(results) {
-                add(&mut topics, topic, *partition, error);
-            }
-            let topic = |(name, partitions)| {
-                OffsetDeleteResponseTopic::default().with_name(name).with_partitions(partitions)
-            };
-            Ok(OffsetDeleteResponse::default().with_topics(topics.into_iter().map(topic).collect()))
-        }
-        Err(error) => Ok(OffsetDeleteResponse::default().with_error_code(error.code())),
-    }
+    let partitions: Vec<(&str, i32)> = topics
+        .iter()
+        .flat_map(|(name, wanted)| wanted.iter().map(|index| (name.0.as_str(), *index)))
+        .collect();
+    let results = match cx.broker.groups.delete_offsets(&request.group_id, &partitions) {
+        Ok(results) => results,
+        Err(error) => return Ok(OffsetDeleteResponse::default().with_error_code(error.code())),
+    };
+    let mut results = results.into_iter();
+    let answer = |(name, wanted): (TopicName, Vec<i32>)| {
+        (name, wanted.into_iter().map(|index| answered(index, results.next().flatten())).collect())
+    };
+    let known = topics.into_iter().map(answer).collect();
+    Ok(response(unknown, known))
 }
 
 type Answered = IndexMap<TopicName, Vec<OffsetDeleteResponsePartition>>;
 
-fn add(topics: &mut Answered, name: &TopicName, partition: i32, error: Option<ResponseError>) {
-    let answered =
-        OffsetDeleteResponsePartition::default().with_partition_index(partition).with_error_code(code(error));
-    topics.entry(name.clone()).or_default().push(answered);
+fn answered(partition: i32, error: Option<ResponseError>) -> OffsetDeleteResponsePartition {
+    OffsetDeleteResponsePartition::default().with_partition_index(partition).with_error_code(code(error))
+}
+
+/// The answer: as Kafka puts it together, a topic that is named twice has one entry only if something of the request
+/// does not exist.
+fn response(
+    mut unknown: Answered,
+    known: Vec<(TopicName, Vec<OffsetDeleteResponsePartition>)>,
+) -> OffsetDeleteResponse {
+    let topic =
+        |(name, partitions)| OffsetDeleteResponseTopic::default().with_name(name).with_partitions(partitions);
+    if unknown.is_empty() {
+        return OffsetDeleteResponse::default().with_topics(known.into_iter().map(topic).collect());
+    }
+    for (name, partitions) in known {
+        unknown.entry(name).or_default().extend(partitions);
+    }
+    OffsetDeleteResponse::default().with_topics(unknown.into_iter().map(topic).collect())
 }

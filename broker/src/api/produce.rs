@@ -9,6 +9,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::{
@@ -16,10 +17,15 @@ use kafka_protocol::messages::produce_response::{
 };
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
+use klamm_storage::batch::{BatchHeader, Codec};
 
 use crate::context::{Answer, Refusal, RequestContext};
 use crate::error_code;
+use crate::partition::Partition;
 use crate::topics::Topic;
+
+/// The format of batches that tell of their codec and transaction.
+const MAGIC: u8 = 2;
 
 /// From this version on topics are given by their ids.
 const TOPIC_IDS: i16 = 13;
@@ -27,15 +33,29 @@ const TOPIC_IDS: i16 = 13;
 /// From this version on zstd is understood by whoever speaks it (KIP-110).
 const ZSTD: i16 = 7;
 
+/// From this version on a client knows that a transaction can only be aborted (KIP-890).
+const TRANSACTION_ABORTABLE: i16 = 11;
+
 pub(crate) async fn handle(cx: &RequestContext, request: ProduceRequest) -> Answer<ProduceResponse> {
-    let partitions = || request.topic_data.iter().flat_map(|topic| &topic.partition_data);
-    if partitions().any(|partition| partition.records.is_none()) {
+    // Kafka's handler fails over them, before anything is stored.
+    if lacks_records(cx, &request) {
         return Err(Refusal::NoAnswer);
     }
-    let valid_acks = matches!(request.acks, -1..=1);
+    let transactional = has_transactional_batch(&request);
     let mut responses = Vec::with_capacity(request.topic_data.len());
-    for topic in &request.topic_data {
-        responses.push(produce_to_topic(cx, topic, valid_acks));
+    for data in request.topic_data.iter().filter(|data| !data.partition_data.is_empty()) {
+        let answers = if transactional && request.transactional_id.is_none() {
+            let error = ResponseError::TransactionalIdAuthorizationFailed;
+            last_of_each(data).into_iter().map(|partition| refused(partition.index, error)).collect()
+        } else {
+            produce_to_topic(cx, data, request.acks)
+        };
+        responses.push(
+            TopicProduceResponse::default()
+                .with_name(data.name.clone())
+                .with_topic_id(data.topic_id)
+                .with_partition_responses(answers),
+        );
     }
     if request.acks == 0 {
         let failed = responses.iter().flat_map(|topic| &topic.partition_responses).find(|p| p.error_code != 0);
@@ -46,46 +66,86 @@ pub(crate) async fn handle(cx: &RequestContext, request: ProduceRequest) -> Answ
     Ok(ProduceResponse::default().with_responses(responses))
 }
 
-fn produce_to_topic(cx: &RequestContext, data: &TopicProduceData, valid_acks: bool) -> TopicProduceResponse {
-    let by_id = cx.version() >= TOPIC_IDS;
-    let topic = if by_id { cx.broker.topics.by_id(data.topic_id) } else { cx.broker.topics.get(&data.name) };
-    let missing = if by_id && topic.is_none() {
-        ResponseError::UnknownTopicId
+/// Whether the first batch of any partition belongs to a transaction.
+fn has_transactional_batch(request: &ProduceRequest) -> bool {
+    let mut partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    partitions.any(|partition| partition.records.as_deref().and_then(BatchHeader::read).is_some_and(is_transactional))
+}
+
+fn is_transactional(header: BatchHeader) -> bool {
+    header.magic == MAGIC && header.is_transactional()
+}
+
+/// The topic that is meant, or why there is none.
+fn find(cx: &RequestContext, data: &TopicProduceData) -> Result<Arc<Topic>, ResponseError> {
+    if cx.version() >= TOPIC_IDS {
+        cx.broker.topics.by_id(data.topic_id).ok_or(ResponseError::UnknownTopicId)
     } else {
-        ResponseError::UnknownTopicOrPartition
+        cx.broker.topics.get(&data.name).ok_or(ResponseError::UnknownTopicOrPartition)
+    }
+}
+
+/// Whether a partition that there is comes without records.
+fn lacks_records(cx: &RequestContext, request: &ProduceRequest) -> bool {
+    request.topic_data.iter().any(|data| {
+        let mut without = data.partition_data.iter().filter(|partition| partition.records.is_none()).peekable();
+        without.peek().is_some()
+            && find(cx, data).is_ok_and(|topic| without.any(|partition| topic.partition(partition.index).is_some()))
+    })
+}
+
+fn produce_to_topic(cx: &RequestContext, data: &TopicProduceData, acks: i16) -> Vec<PartitionProduceResponse> {
+    let found = find(cx, data);
+    let answer = |data: &PartitionProduceData| {
+        let topic = match &found {
+            Ok(topic) => topic,
+            Err(error) => return refused(data.index, *error),
+        };
+        let (Some(partition), Some(records)) = (topic.partition(data.index), &data.records) else {
+            return refused(data.index, ResponseError::UnknownTopicOrPartition);
+        };
+        if !matches!(acks, -1..=1) {
+            return refused(data.index, ResponseError::InvalidRequiredAcks);
+        }
+        append(cx, topic, &partition, records)
     };
-    // Where a partition is named twice the last batch counts, and there is one answer.
+    last_of_each(data).into_iter().map(answer).collect()
+}
+
+/// The partitions in order. Where one is named twice the last batch counts, and there is one answer.
+fn last_of_each(data: &TopicProduceData) -> Vec<&PartitionProduceData> {
     let mut seen = HashSet::new();
     let mut last: Vec<_> = data.partition_data.iter().rev().filter(|p| seen.insert(p.index)).collect();
     last.reverse();
-    let answers = last.into_iter().map(|partition| {
-        if !valid_acks {
-            return refused(partition.index, ResponseError::InvalidRequiredAcks);
-        }
-        append(cx, topic.as_ref(), missing, partition)
-    });
-    TopicProduceResponse::default()
-        .with_name(data.name.clone())
-        .with_topic_id(data.topic_id)
-        .with_partition_responses(answers.collect())
+    last
 }
 
-fn append(
-    cx: &RequestContext,
-    topic: Option<&Arc<Topic>>,
-    missing: ResponseError,
-    data: &PartitionProduceData,
-) -> PartitionProduceResponse {
-    let found = topic.and_then(|topic| Some((topic, topic.partition(data.index)?)));
-    let Some((topic, partition)) = found else { return refused(data.index, missing) };
+/// What cannot be appended whatever the log says, by the head of the batch.
+fn refusal_of_head(cx: &RequestContext, header: BatchHeader) -> Option<ResponseError> {
+    let codec = Codec::from_number(header.codec());
+    if header.magic == MAGIC && cx.version() < ZSTD && codec.is_none_or(|codec| codec == Codec::Zstd) {
+        return Some(match codec {
+            Some(_) => ResponseError::UnsupportedCompressionType,
+            None => ResponseError::UnknownServerError,
+        });
+    }
+    // No partition has been added to a transaction.
+    is_transactional(header).then_some(if cx.version() >= TRANSACTION_ABORTABLE {
+        ResponseError::TransactionAbortable
+    } else {
+        ResponseError::InvalidTxnState
+    })
+}
+
+fn append(cx: &RequestContext, topic: &Topic, partition: &Partition, records: &Bytes) -> PartitionProduceResponse {
+    let index = partition.index();
     if topic.is_internal() {
-        return refused(data.index, ResponseError::InvalidTopicException);
+        return refused(index, ResponseError::InvalidTopicException);
     }
-    let Some(records) = &data.records else { return refused(data.index, missing) };
-    if cx.version() < ZSTD && klamm_storage::batch::uses_zstd(records) {
-        return refused(data.index, ResponseError::UnsupportedCompressionType);
+    if let Some(error) = BatchHeader::read(records).and_then(|header| refusal_of_head(cx, header)) {
+        return refused(index, error);
     }
-    let response = PartitionProduceResponse::default().with_index(data.index);
+    let response = PartitionProduceResponse::default().with_index(index);
     match partition.append(records, cx.broker.clock.now_ms()) {
         Ok(appended) => response
             .with_base_offset(appended.base_offset)

@@ -267,7 +267,7 @@ fn alter_broker(state: &BrokerState, name: &str, wish: Wish<'_>, validate_only: 
     layer.clone_from(&next);
     broker_rules::check_together(&after).map_err(invalid_request)?;
     broker_rules::check_change(&before, &after).map_err(invalid_request)?;
-    if one_broker && now.get(IN_SYNC) != next.get(IN_SYNC) {
+    if one_broker && wish.changes().iter().any(|change| change.name == IN_SYNC) {
         return Err(Refused::config(
             "Broker-level min.insync.replicas cannot be altered while ELR is enabled.",
         ));
@@ -280,10 +280,12 @@ fn alter_broker(state: &BrokerState, name: &str, wish: Wish<'_>, validate_only: 
     if validate_only || next == *now {
         return Ok(());
     }
-    // By its number, however it was written: the journal knows a broker by one name.
-    let resource = if one_broker { state.node_id.to_string() } else { String::new() };
+    // Kafka keeps what is set for broker "01" under that name, where broker 1 never looks for it.
+    if one_broker && name != state.node_id.to_string() {
+        return Ok(());
+    }
     check_room(&after)?;
-    remember(state, BROKER_RESOURCE, &resource, now, &next)?;
+    remember(state, BROKER_RESOURCE, name, now, &next)?;
     state.config.replace(after);
     for topic in state.topics.all() {
         topics::apply_options(&topic, &state.config.topic_options(&topic.overrides()));

@@ -79,6 +79,10 @@ pub(crate) const CLIENT_METRICS_RESOURCE: i8 = 16;
 /// Kafka's number of the config resource type "group".
 pub(crate) const GROUP_RESOURCE: i8 = 32;
 
+/// All of them, in the order in which Kafka lists them.
+pub(crate) const RESOURCE_TYPES: [i8; 5] =
+    [GROUP_RESOURCE, CLIENT_METRICS_RESOURCE, LOGGER_RESOURCE, BROKER_RESOURCE, TOPIC_RESOURCE];
+
 /// A config that cannot be taken: what is wrong with its name or its value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

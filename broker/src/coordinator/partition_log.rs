@@ -54,7 +54,7 @@ impl JournalLog for PartitionLog {
                     read_batch(&batch, offset, take)?;
                 }
                 // Not the last record's offset: where a log was compacted a batch ends with a gap.
-                offset = offset.max(batch.header.last_offset() + 1);
+                offset = offset.max(batch.header.last_offset().saturating_add(1));
             }
             if offset == before {
                 return Err(JournalError::Log(format!("nothing can be read at offset {offset}")));

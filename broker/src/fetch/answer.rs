@@ -34,6 +34,8 @@ pub(crate) struct FetchedPartition {
     pub(crate) log_start_offset: i64,
     /// Where the reader's log parts from this one: the epoch, and that epoch's end.
     pub(crate) diverging_epoch: Option<(i32, i64)>,
+    /// The node that leads, and its epoch: for a reader that came to the wrong one.
+    pub(crate) current_leader: Option<(i32, i32)>,
     /// Null unless the reader asked for committed records alone.
     pub(crate) aborted_transactions: Option<Vec<AbortedTransaction>>,
     pub(crate) records: Bytes,
@@ -56,6 +58,7 @@ impl FetchedPartition {
             last_stable_offset: -1,
             log_start_offset: -1,
             diverging_epoch: None,
+            current_leader: None,
             aborted_transactions: None,
             records: Bytes::new(),
         }
@@ -64,6 +67,9 @@ impl FetchedPartition {
 
 /// From this version on strings and arrays are compact and there are tagged fields.
 const FLEXIBLE: i16 = 12;
+
+/// From this version on the answer says who leads (KIP-951).
+const LEADERS: i16 = 16;
 
 /// From this version on topics are given by their ids.
 const TOPIC_IDS: i16 = 13;
@@ -127,16 +133,27 @@ fn put_partition(body: &mut Body, version: i16, partition: FetchedPartition) {
     if !partition.records.is_empty() {
         body.put_slice(partition.records);
     }
-    match partition.diverging_epoch.filter(|_| version >= FLEXIBLE) {
-        Some((epoch, end_offset)) => {
-            let out = body.out();
-            // One tagged field: number 0, of 13 bytes, without tagged fields of its own.
-            out.put_slice(&[1, 0, 13]);
-            out.put_i32(epoch);
-            out.put_i64(end_offset);
-            out.put_u8(0);
-        }
-        None => put_no_tags(body.out(), version),
+    if version >= FLEXIBLE {
+        let leader = partition.current_leader.filter(|_| version >= LEADERS);
+        put_partition_tags(body.out(), partition.diverging_epoch, leader);
+    }
+}
+
+fn put_partition_tags(out: &mut BytesMut, diverging: Option<(i32, i64)>, leader: Option<(i32, i32)>) {
+    out.put_u8(u8::from(diverging.is_some()) + u8::from(leader.is_some()));
+    if let Some((epoch, end_offset)) = diverging {
+        // Number 0, of 13 bytes, without tagged fields of its own.
+        out.put_slice(&[0, 13]);
+        out.put_i32(epoch);
+        out.put_i64(end_offset);
+        out.put_u8(0);
+    }
+    if let Some((node, epoch)) = leader {
+        // Number 1, of 9 bytes, without tagged fields of its own.
+        out.put_slice(&[1, 9]);
+        out.put_i32(node);
+        out.put_i32(epoch);
+        out.put_u8(0);
     }
 }
 

@@ -35,6 +35,12 @@ pub(crate) struct Reader {
     pub(crate) max_bytes: usize,
     pub(crate) min_bytes: usize,
     pub(crate) read_committed: bool,
+    /// The reader wants a negative number of bytes in all: as in Kafka the first partition fails, and the others are
+    /// read as if it had wanted none.
+    pub(crate) fails_first: bool,
+    /// The reader is another broker: no partition has it for a replica.
+    pub(crate) as_follower: bool,
+    node_id: i32,
 }
 
 /// What one round of reading gave.
@@ -58,6 +64,9 @@ impl Reader {
             max_bytes: 0,
             min_bytes: 0,
             read_committed: false,
+            fails_first: false,
+            as_follower: false,
+            node_id: broker.node_id,
         };
         for (key, target) in targets {
             let topic = if uses_topic_ids { broker.topics.by_id(key.1) } else { broker.topics.get(&key.0) };
@@ -71,7 +80,8 @@ impl Reader {
                     } else {
                         ResponseError::UnknownTopicOrPartition
                     };
-                    let failed = FetchedPartition::failed(key.2, error.code());
+                    let mut failed = FetchedPartition::failed(key.2, error.code());
+                    failed.aborted_transactions = Some(Vec::new());
                     reader.unknown.push((key, failed));
                 }
             }
@@ -104,9 +114,6 @@ impl Reader {
     }
 
     fn finish(&mut self, mut read: Read) -> Read {
-        for (_, partition) in &mut self.unknown {
-            partition.aborted_transactions = self.read_committed.then(Vec::new);
-        }
         read.partitions.append(&mut self.unknown);
         read
     }
@@ -115,9 +122,13 @@ impl Reader {
     /// however large it is, so that a reader always gets on.
     fn read_once(&self) -> Read {
         let mut read = Read { partitions: Vec::with_capacity(self.sources.len()), bytes: 0, urgent: false };
-        for source in &self.sources {
+        for (place, source) in self.sources.iter().enumerate() {
             let room = self.max_bytes.saturating_sub(read.bytes);
-            let partition = self.read_partition(source, room, read.bytes == 0);
+            let partition = if self.fails_first && place == 0 {
+                FetchedPartition::failed(source.partition.index(), ResponseError::UnknownServerError.code())
+            } else {
+                self.read_partition(source, room, read.bytes == 0)
+            };
             read.bytes += partition.records.len();
             read.urgent |= partition.error_code != 0 || partition.diverging_epoch.is_some();
             read.partitions.push((source.key.clone(), partition));
@@ -132,6 +143,10 @@ impl Reader {
         let Ok(max_bytes) = usize::try_from(target.max_bytes) else {
             return failed(ResponseError::UnknownServerError);
         };
+        if self.as_follower {
+            let leader = Some((self.node_id, partition.leader_epoch()));
+            return FetchedPartition { current_leader: leader, ..failed(ResponseError::NotLeaderOrFollower) };
+        }
         if target.current_leader_epoch > partition.leader_epoch() {
             return failed(ResponseError::UnknownLeaderEpoch);
         }

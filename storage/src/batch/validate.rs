@@ -81,8 +81,11 @@ fn one_batch(bytes: &[u8]) -> Result<BatchHeader, AppendError> {
         Some(&MAGIC) => {}
         _ => return Err(AppendError::NotOneBatch("it has an older format")),
     }
-    if frame(bytes.get(size..).unwrap_or_default())?.is_some() {
-        return Err(AppendError::NotOneBatch("there are several"));
+    match frame(bytes.get(size..).unwrap_or_default()) {
+        Ok(None) => {}
+        Ok(Some(_)) => return Err(AppendError::NotOneBatch("there are several")),
+        Err(AppendError::MalformedFrame(why)) => return Err(AppendError::MalformedRest(why)),
+        Err(error) => return Err(error),
     }
     match header {
         Some(header) if size >= HEADER_BYTES => Ok(header),

@@ -122,7 +122,8 @@ impl Log {
         Ok(None)
     }
 
-    /// The first record that has the largest timestamp (`ListOffsets`, -3).
+    /// The first record that has the largest timestamp (`ListOffsets`, -3). As in Kafka it may lie before the log start
+    /// offset, where the segment that holds it is still there.
     ///
     /// # Errors
     /// If a segment cannot be read.
@@ -131,7 +132,7 @@ impl Log {
         let segments = self.segments();
         // Of several with the same timestamp the first counts.
         let latest = segments.iter().rev().max_by_key(|segment| segment.max_timestamp().0);
-        let Some(latest) = latest.filter(|latest| latest.end_offset() > start) else { return Ok(None) };
-        latest.find_max_timestamp(start).map_err(|error| self.read_error(error, start))
+        let found = latest.map(|latest| latest.find_max_timestamp());
+        found.transpose().map(Option::flatten).map_err(|error| self.read_error(error, start))
     }
 }

@@ -131,12 +131,12 @@ impl Segment {
     }
 
     /// The first record that has the largest timestamp.
-    pub(crate) fn find_max_timestamp(&self, from: i64) -> Result<Option<TimestampOffset>, ReadError> {
+    pub(crate) fn find_max_timestamp(&self) -> Result<Option<TimestampOffset>, ReadError> {
         let (timestamp, offset) = self.max_timestamp();
         if self.len() == 0 || timestamp < 0 {
             return Ok(None);
         }
-        self.find_record(offset.max(from), from, timestamp)
+        self.find_record(offset, self.base_offset, timestamp)
     }
 
     /// The first record in the batches from that with the offset `start` on that is not before `from`, nor older than

@@ -9,7 +9,7 @@ use super::request::{
 use super::session::{Session, versions};
 use bytes::BytesMut;
 use kafka_protocol::messages::*;
-use kafka_protocol::protocol::{Encodable, Request};
+use kafka_protocol::protocol::Request;
 use std::fmt::Debug;
 
 /// A request's body, and what its header says.
@@ -99,7 +99,9 @@ fn records(all: &mut Samples) {
             .with_partitions(vec![DeleteRecordsPartition::default()]);
         DeleteRecordsRequest::default().with_topics(vec![topic]).with_timeout_ms(1000)
     });
-    all.add(|_| InitProducerIdRequest::default().with_transaction_timeout_ms(1000));
+    all.add(|_| {
+        InitProducerIdRequest::default().with_transactional_id(None).with_transaction_timeout_ms(1000)
+    });
     all.add(|_| {
         let topic = describe_producers_request::TopicRequest::default()
             .with_name(topic_name("unknown-topic"))

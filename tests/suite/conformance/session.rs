@@ -1,13 +1,13 @@
 //! A session plays a scenario against one broker and keeps what it answered.
 
-use super::normalise::{Normaliser, UNORDERED};
+use super::normalise::{Normaliser, UNORDERED, hide_local_configs};
 use super::recording::Step;
 use super::scope::in_scope;
 use super::target::Target;
 use super::tree::Tree;
 use super::wire::{self, Incoming, PATIENCE, Wire};
 use bytes::{Bytes, BytesMut};
-use kafka_protocol::messages::{ApiVersionsRequest, ListGroupsRequest};
+use kafka_protocol::messages::{ApiVersionsRequest, DescribeConfigsRequest};
 use kafka_protocol::protocol::{Message, Request, VersionRange};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -86,11 +86,6 @@ impl<'a> Session<'a> {
         self.connections.entry(self.current.clone()).or_insert_with(|| Wire::connect(address))
     }
 
-    /// Closes the current connection from this side.
-    pub(crate) fn hang_up(&mut self) {
-        self.connections.remove(&self.current);
-    }
-
     /// Sends a request and records what comes of it. The decoded answer, if there is one, is for later steps.
     pub(crate) fn call<R>(&mut self, name: impl Into<String>, version: i16, request: R) -> Option<R::Response>
     where
@@ -163,18 +158,11 @@ impl<'a> Session<'a> {
                 let unordered = UNORDERED.iter().filter(|(key, ..)| *key == R::KEY);
                 unordered.for_each(|(_, list, by)| tree.sort(list, by));
                 self.sorting.drain(..).for_each(|(list, by)| tree.sort(list, by));
-                if self.no_internal {
-                    tree.retain("topics", |topic| {
-                        topic.field("is_internal") != Some(&Tree::Word("true".to_string()))
-                    });
-                    let internal = |name: &Tree| matches!(name, Tree::Text(name) if name.starts_with("__"));
-                    tree.retain("config_resources", |r| !r.field("resource_name").is_some_and(internal));
+                if R::KEY == DescribeConfigsRequest::KEY {
+                    hide_local_configs(&mut tree);
                 }
-                if R::KEY == ListGroupsRequest::KEY {
-                    // Another scenario commits for the group "", which Kafka cannot delete.
-                    tree.retain("groups", |group| {
-                        group.field("group_id") != Some(&Tree::Text(String::new()))
-                    });
+                if self.no_internal {
+                    tree.remove_internal_topics();
                 }
                 if R::KEY == ApiVersionsRequest::KEY {
                     tree.retain("api_keys", in_scope);

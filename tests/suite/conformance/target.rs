@@ -62,13 +62,14 @@ impl Target {
         wait(|| barrier(&mut wire).as_deref() == Some("45000"));
     }
 
-    /// Removes what other scenarios left: groups, topics, configs. Waits until the broker serves.
-    pub(crate) fn wipe(&self) {
+    /// Waits until the broker serves, with its coordinators (and so the internal topics) there. Removes what other
+    /// scenarios left: groups, topics, configs.
+    pub(crate) fn prepare(&self) {
+        let mut wire = Wire::connect(self.address);
+        wait_for_coordinators(&mut wire);
         if !self.shared {
             return;
         }
-        let mut wire = Wire::connect(self.address);
-        wait_for_coordinators(&mut wire);
         wipe_groups(&mut wire);
         wipe_topics(&mut wire);
         wipe_configs(&mut wire);
@@ -143,15 +144,13 @@ fn wait_for_coordinators(wire: &mut Wire) {
     });
     wait(|| ask(wire, 5, &ListGroupsRequest::default()).error_code == 0);
     // Kafka fetches its first block of producer ids when the first is asked for.
-    wait(|| ask(wire, 0, &InitProducerIdRequest::default()).error_code == 0);
+    wait(|| ask(wire, 0, &InitProducerIdRequest::default().with_transactional_id(None)).error_code == 0);
 }
 
 fn wipe_groups(wire: &mut Wire) {
     wait(|| {
         let groups: Vec<_> =
             ask(wire, 5, &ListGroupsRequest::default()).groups.into_iter().map(|g| g.group_id).collect();
-        // Kafka keeps offsets for the group "" but cannot delete it.
-        let groups: Vec<_> = groups.into_iter().filter(|g| !g.is_empty()).collect();
         if groups.is_empty() {
             return true;
         }

@@ -36,7 +36,8 @@ impl Wire {
     pub(crate) fn connect(target: SocketAddr) -> Wire {
         let stream = TcpStream::connect_timeout(&target, PATIENCE).expect("the broker accepts connections");
         stream.set_nodelay(true).expect("no delay can be set");
-        Wire { stream, correlation: 0, buffered: Vec::new() }
+        // Far from the ids that scenarios of raw frames choose.
+        Wire { stream, correlation: 1_000_000, buffered: Vec::new() }
     }
 
     /// The next correlation id.

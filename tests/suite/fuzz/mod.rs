@@ -14,6 +14,7 @@ mod rng;
 #[path = "../../../broker/src/guard/schema/mod.rs"]
 mod schema;
 
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use rng::Rng;
@@ -24,11 +25,30 @@ fn for_a_while(mut round: impl FnMut(&mut Rng)) {
     let patience = Duration::from_secs(number("KLAMM_FUZZ_SECONDS").unwrap_or(2));
     let first: u64 = number("KLAMM_FUZZ_SEED").unwrap_or(1);
     let began = Instant::now();
+    let (rounds, watched) = mpsc::channel();
+    std::thread::spawn(move || watch(&watched));
     for seed in first.. {
         let _named = NamedOnFailure(seed);
+        rounds.send(seed).expect("somebody watches as long as there are rounds");
         round(&mut Rng::new(seed));
         if began.elapsed() >= patience {
             return;
+        }
+    }
+}
+
+/// Ends the process if a round takes so long that it must be hanging: nothing else would tell of it.
+fn watch(rounds: &mpsc::Receiver<u64>) {
+    const LONGEST_ROUND: Duration = Duration::from_secs(180);
+    let mut seed = 0;
+    loop {
+        match rounds.recv_timeout(LONGEST_ROUND) {
+            Ok(next) => seed = next,
+            Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                eprintln!("a round hangs; run it again with KLAMM_FUZZ_SEED={seed}");
+                std::process::abort();
+            }
         }
     }
 }

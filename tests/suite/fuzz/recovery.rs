@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
-use klamm::Broker;
+use klamm::{Broker, StartError};
 use klamm_storage::{AppendContext, Home, Log, LogManager, LogOptions, ManagerSettings, Origin, ReadUpTo};
 use uuid::Uuid;
 
@@ -221,4 +221,20 @@ fn fuzz_recovery_of_a_data_folder() {
         }
         assert_no_panics();
     });
+}
+
+#[test]
+fn a_journal_whose_first_offset_is_damaged_is_told_of_and_not_read_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let builder = || Broker::builder().data_dir(folder.path());
+    builder().topic(TOPIC, 1).start().unwrap().shutdown().unwrap();
+    let is_journal = |path: &PathBuf| {
+        path.parent().is_some_and(|folder| folder.ends_with("__klamm_metadata-0"))
+            && path.extension().is_some_and(|extension| extension == "log")
+    };
+    let journal = files(folder.path()).into_iter().find(is_journal).expect("topics are kept in a journal");
+    let mut bytes = std::fs::read(&journal).unwrap();
+    bytes[0] = 4;
+    std::fs::write(&journal, bytes).unwrap();
+    assert!(matches!(builder().start(), Err(StartError::Metadata { .. })));
 }

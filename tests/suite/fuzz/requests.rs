@@ -57,7 +57,7 @@ impl World {
     }
 }
 
-pub(crate) const TOPICS: [&str; 4] = ["t0", "t1", "t2", "t.3"];
+pub(crate) const TOPICS: [&str; 3] = ["t0", "t1", "t2"];
 
 const NAMES: [&str; 10] =
     ["t0", "t1", "t2", "t.3", "t_3", "", "nobody", "__consumer_offsets", "bad name!", "\u{1f600}"];

@@ -112,13 +112,13 @@ fn load(plan: &Plan, programs: &Programs, figures: &mut Figures) -> Result<()> {
         for round in 0..2 {
             for (peer, server) in &servers {
                 progress("warm up", *peer);
-                throughput_round(server.port, &format!("warm{round}"))?;
+                throughput_round(server, &format!("warm{round}"))?;
             }
         }
         for round in 0..plan.rounds(7) {
             for (peer, server) in &servers {
                 progress("throughput", *peer);
-                for (measure, value) in throughput_round(server.port, &format!("load{round}"))? {
+                for (measure, value) in throughput_round(server, &format!("load{round}"))? {
                     figures.add(measure, *peer, value);
                 }
             }
@@ -139,22 +139,28 @@ fn load(plan: &Plan, programs: &Programs, figures: &mut Figures) -> Result<()> {
     Ok(())
 }
 
-fn throughput_round(port: u16, topic: &str) -> Result<Vec<(Measure, f64)>> {
+fn throughput_round(server: &Server, topic: &str) -> Result<Vec<(Measure, f64)>> {
     let (large, small) = (topic.to_owned(), format!("{topic}small"));
-    let mut admin = Connection::open(port)?;
+    let mut admin = Connection::open(server.port)?;
     admin.create(&[large.clone(), small.clone()], 1)?;
     let limit = |requests| Limit { requests, time: Duration::from_millis(1500) };
-    let (batches, batches_per_s) = throughput::produce(port, &large, BATCH_RECORDS, limit(5000))?;
+    let cpu_before = server.cpu_seconds()?;
+    let (batches, batches_per_s) = throughput::produce(server.port, &large, BATCH_RECORDS, limit(5000))?;
+    let cpu_produced = server.cpu_seconds()?;
     let end = (batches * BATCH_RECORDS) as i64;
-    let fetched = throughput::fetch(port, &large, end, IN_FLIGHT, limit(usize::MAX))?;
-    let fetched_singly = throughput::fetch(port, &large, end, 1, limit(usize::MAX))?;
-    let (_, singles) = throughput::produce(port, &small, 1, limit(150_000))?;
+    let (records, fetched) = throughput::fetch(server.port, &large, end, IN_FLIGHT, limit(usize::MAX))?;
+    let (more, fetched_singly) = throughput::fetch(server.port, &large, end, 1, limit(usize::MAX))?;
+    let cpu_fetched = server.cpu_seconds()?;
+    let (_, singles) = throughput::produce(server.port, &small, 1, limit(150_000))?;
     admin.delete(&large)?;
     admin.delete(&small)?;
+    let ms_per_million = |seconds: f64, records: i64| seconds * 1e9 / records as f64;
     Ok(vec![
         (Measure::Produce, batches_per_s * BATCH_RECORDS as f64 / 1e6),
+        (Measure::ProduceCpu, ms_per_million(cpu_produced - cpu_before, end)),
         (Measure::Fetch, fetched / 1e6),
         (Measure::FetchSingly, fetched_singly / 1e6),
+        (Measure::FetchCpu, ms_per_million(cpu_fetched - cpu_produced, records + more)),
         (Measure::SingleRecords, singles / 1e3),
     ])
 }

@@ -117,6 +117,17 @@ impl Server {
         Ok(wire::produce_error(connection.receive()?, "first")? == 0)
     }
 
+    /// The processor time that the server has used, in seconds.
+    pub fn cpu_seconds(&self) -> Result<f64> {
+        /// What the kernel counts in: `USER_HZ`, on every architecture that Kafka runs on.
+        const TICKS_PER_SECOND: f64 = 100.0;
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // The name of the program may hold anything: fields are counted from behind it.
+        let (_, fields) = stat.rsplit_once(')').context("no name in stat")?;
+        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
+        Ok(ticks.sum::<Result<f64, _>>()? / TICKS_PER_SECOND)
+    }
+
     /// The server's resident memory in bytes.
     pub fn memory(&self) -> Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;

@@ -9,8 +9,10 @@ pub enum Measure {
     Start,
     IdleMemory,
     Produce,
+    ProduceCpu,
     Fetch,
     FetchSingly,
+    FetchCpu,
     SingleRecords,
     LatencyMedian,
     LatencyP99,
@@ -20,12 +22,14 @@ pub enum Measure {
 }
 
 impl Measure {
-    const ALL: [Measure; 11] = [
+    const ALL: [Measure; 13] = [
         Measure::Start,
         Measure::IdleMemory,
         Measure::Produce,
+        Measure::ProduceCpu,
         Measure::Fetch,
         Measure::FetchSingly,
+        Measure::FetchCpu,
         Measure::SingleRecords,
         Measure::LatencyMedian,
         Measure::LatencyP99,
@@ -39,8 +43,10 @@ impl Measure {
             Measure::Start => "exec to first acknowledged record, ms",
             Measure::IdleMemory => "idle memory (RSS), MB",
             Measure::Produce => "produce, 5 in flight, batches of 1,000 × 100 B, M records/s",
+            Measure::ProduceCpu => "the server's processor time for it, ms per M records",
             Measure::Fetch => "fetch, 5 in flight, 1 MiB each, M records/s",
             Measure::FetchSingly => "fetch, one at a time, 1 MiB each, M records/s",
+            Measure::FetchCpu => "the server's processor time for both, ms per M records",
             Measure::SingleRecords => "produce, 5 in flight, batches of one record, k batches/s",
             Measure::LatencyMedian => "librdkafka end to end at 1,000 records/s, median, ms",
             Measure::LatencyP99 => "the same, 99th percentile, ms",

@@ -54,11 +54,12 @@ pub fn produce(port: u16, topic: &str, records: usize, limit: Limit) -> Result<(
     Ok((answered, answered as f64 / began.elapsed().as_secs_f64()))
 }
 
-/// Fetches offsets 0 to `end` with `depth` requests in flight. Returns records a second.
+/// Fetches offsets 0 to `end` with `depth` requests in flight, until the limit. Returns how many
+/// records, and how many a second.
 ///
 /// All batches are alike, so that the offset of the next fetch is known before the last one is answered; that every
 /// answer begins where it should is checked.
-pub fn fetch(port: u16, topic: &str, end: i64, depth: usize, limit: Limit) -> Result<f64> {
+pub fn fetch(port: u16, topic: &str, end: i64, depth: usize, limit: Limit) -> Result<(i64, f64)> {
     let (mut frame, at) = wire::fetch(topic)?;
     let mut connection = Connection::open(port)?;
     let mut ask = |connection: &mut Connection, offset: i64| {
@@ -83,5 +84,5 @@ pub fn fetch(port: u16, topic: &str, end: i64, depth: usize, limit: Limit) -> Re
             break;
         }
     }
-    Ok(received as f64 / began.elapsed().as_secs_f64())
+    Ok((received, received as f64 / began.elapsed().as_secs_f64()))
 }

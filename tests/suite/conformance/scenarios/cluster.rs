@@ -62,6 +62,7 @@ pub(crate) fn elections(s: &mut Session<'_>) {
                 ("a partition twice", Some(&[("elect-a", &[0, 0])])),
                 ("an illegal name", Some(&[("a b", &[0])])),
             ] {
+                s.without_internal_topics();
                 s.sorted("partition_result", "partition_id").sorted("replica_election_results", "topic");
                 s.call(format!("type {kind}: {what}"), v, request(v, kind, topics));
             }

@@ -285,3 +285,23 @@ pub(crate) fn deleted(s: &mut Session<'_>) {
         delete("deleted-members", &[("deleted-a", &[0]), ("some-topic", &[0])]),
     );
 }
+
+/// Offsets go with their topic, the group with its last offset.
+pub(crate) fn of_deleted_topics(s: &mut Session<'_>) {
+    create(s, "commits-go", 1, &[]);
+    create(s, "commits-stay", 1, &[]);
+    s.quietly(8, commit("commits-go", &[("commits-go", &[(0, 5, None)]), ("commits-stay", &[(0, 6, None)])]));
+    s.quietly(6, crate::conformance::request::delete_topics(6, &["commits-go"]));
+    s.settle();
+    s.until("the offsets go", |s| {
+        let answer = s.quietly(7, fetch(7, "commits-go", Some(&[("commits-go", &[0])])));
+        answer.topics[0].partitions[0].committed_offset == -1
+    });
+    committed(s, "commits-go");
+    create(s, "commits-go", 1, &[]);
+    s.call(
+        "the topic made again",
+        7,
+        fetch(7, "commits-go", Some(&[("commits-go", &[0]), ("commits-stay", &[0])])),
+    );
+}

@@ -102,6 +102,9 @@ pub(crate) fn of_brokers(s: &mut Session<'_>) {
         "log.segment.bytes",
     ];
     for v in versions::<DescribeConfigsRequest>() {
+        if v == 4 {
+            s.call("all of broker 1", v, describe(vec![resource(BROKER, "1", None)]));
+        }
         s.call("some of broker 1", v, describe(vec![resource(BROKER, "1", Some(&KEYS))]));
         s.call(
             "with synonyms",

@@ -1,7 +1,9 @@
 //! Fetch without sessions: what is read, limits, refusals, waiting.
 
-use crate::conformance::batch::Batch;
-use crate::conformance::request::{Topic, create, fetch, fetch_partition, store, text};
+use crate::conformance::batch::{Batch, Record, T0};
+use crate::conformance::request::{
+    Topic, create, delete_topics, fetch, fetch_partition, list_offsets, produce, store, text,
+};
 use crate::conformance::session::{Session, versions};
 use kafka_protocol::messages::{BrokerId, DeleteRecordsRequest, FetchRequest};
 
@@ -176,5 +178,68 @@ pub(crate) fn after_deletion_of_records(s: &mut Session<'_>) {
     s.quietly(2, DeleteRecordsRequest::default().with_topics(vec![topic]).with_timeout_ms(10_000));
     for offset in [0, 3, 4, 6] {
         s.each(&format!("from {offset}"), |v| fetch(v, &[(&t, vec![fetch_partition(0, offset)])]));
+    }
+}
+
+/// Segments of 1 MiB, the smallest that Kafka allows, of batches of a quarter of that.
+pub(crate) fn across_segments(s: &mut Session<'_>) {
+    let t = create(s, "fetch-segments", 1, &[("segment.bytes", "1048576")]);
+    for batch in 0..14 {
+        let value = format!("{batch}").repeat(250_000 / format!("{batch}").len());
+        let record = Record::value(&value).at(i64::from(batch) * 1000);
+        store(s, &t, 0, Batch::of(vec![record]).bytes());
+    }
+    for offset in [0, 2, 3, 4, 7, 13] {
+        for bytes in [1, 300_000, 600_000, 1_200_000, 5_000_000] {
+            let mut partition = fetch_partition(0, offset);
+            partition.partition_max_bytes = bytes;
+            for v in [4, 12, 18] {
+                let request = fetch(v, &[(&t, vec![partition.clone()])]);
+                s.call(format!("{bytes} bytes from {offset}"), v, request);
+            }
+        }
+    }
+    for timestamp in [T0 - 1, T0, T0 + 1, T0 + 3000, T0 + 6500, T0 + 13_000, T0 + 13_001, -1, -2, -3, -4] {
+        let request = list_offsets(&[(&t.name, &[(0, timestamp)])]);
+        s.call(format!("the offset of {timestamp}"), 8, request);
+    }
+}
+
+/// A topic that goes while a fetch waits for it, and a partition that comes.
+pub(crate) fn changes_meanwhile(s: &mut Session<'_>) {
+    for v in [4, 7, 12, 13, 18] {
+        let name = format!("fetch-goes-{v}");
+        let t = create(s, &name, 1, &[]);
+        let request =
+            fetch(v, &[(&t, vec![fetch_partition(0, 0)])]).with_min_bytes(1).with_max_wait_ms(2_000);
+        s.on("waiting").call("before", v, fetch(v, &[(&t, vec![fetch_partition(0, 0)])]));
+        s.on("main").call("deleted", 5, delete_topics(5, &[&name]));
+        s.settle();
+        s.on("waiting").call("after", v, request);
+        let again = create(s, &name, 1, &[]);
+        store(s, &again, 0, Batch::counted(1).bytes());
+        s.call("made again, by the old id or name", v, fetch(v, &[(&t, vec![fetch_partition(0, 0)])]));
+        s.call("by the new one", v, fetch(v, &[(&again, vec![fetch_partition(0, 0)])]));
+        s.on("main");
+    }
+}
+
+/// Several requests on their way at once are answered in order, also behind one that waits.
+pub(crate) fn in_order(s: &mut Session<'_>) {
+    let t = create(s, "fetch-in-order", 1, &[]);
+    for v in versions::<FetchRequest>() {
+        let waits = fetch(v, &[(&t, vec![fetch_partition(0, 1000)])]);
+        let first = s.begin(v, waits.clone());
+        let patient =
+            fetch(v, &[(&t, vec![fetch_partition(0, 0)])]).with_min_bytes(1_000_000).with_max_wait_ms(40);
+        let second = s.begin(v, patient);
+        let third = s.begin(7, list_offsets(&[(&t.name, &[(0, -1)])]));
+        let fourth = s.begin(9, produce(9, 1, &[(&t, 0, Some(Batch::counted(1).bytes()))]));
+        let fifth = s.begin(7, list_offsets(&[(&t.name, &[(0, -1)])]));
+        s.finish("first, out of range", first);
+        s.finish("second, which waits", second);
+        s.finish("third", third);
+        s.finish("fourth, which appends", fourth);
+        s.finish("fifth, which sees it", fifth);
     }
 }

@@ -271,3 +271,62 @@ pub(crate) fn three_members(s: &mut Session<'_>) {
         );
     }
 }
+
+/// A member that does not join again in time is left behind.
+pub(crate) fn too_late(s: &mut Session<'_>) {
+    for v in [1, 4, 9] {
+        let group = format!("too-late-{v}");
+        let (mut a, mut b) = (Member::new("a", &group), Member::new("b", &group));
+        let (sync, beat) = (v.min(5), v.min(4));
+        let hurried = |m: &Member| m.join(v).with_rebalance_timeout_ms(300);
+        let answer = s.on("a").call("a joins", v, hurried(&a));
+        let again = answer.as_ref().is_some_and(|r| r.error_code == 79);
+        a.joined(answer);
+        if again {
+            let answer = s.call("a joins with its id", v, hurried(&a));
+            a.joined(answer);
+        }
+        let id = a.id.clone();
+        s.call("a syncs", sync, a.sync(sync, &[(&id, "everything")]));
+        let answer = s.on("b").call("b joins", v, hurried(&b));
+        let again = answer.as_ref().is_some_and(|r| r.error_code == 79);
+        b.joined(answer);
+        if again {
+            let answer = s.call("b joins with its id", v, hurried(&b));
+            b.joined(answer);
+        }
+        s.on("a").call("a is unknown", beat, a.heartbeat(beat));
+        s.call("a cannot sync", sync, a.sync(sync, &[]));
+        let id = b.id.clone();
+        s.on("b").call("b leads", sync, b.sync(sync, &[(&id, "everything")]));
+        s.on("main").call(
+            "described",
+            5,
+            DescribeGroupsRequest::default().with_groups(vec![group_id(&group)]),
+        );
+    }
+}
+
+/// The leader of a generation does not sync in time: nobody of it is left.
+pub(crate) fn leader_without_sync(s: &mut Session<'_>) {
+    for v in [1, 5] {
+        let mut m = Member::new("a", &format!("no-sync-{v}"));
+        let hurried = |m: &Member| m.join(v).with_rebalance_timeout_ms(200);
+        let answer = s.on("a").call("joins", v, hurried(&m));
+        let again = answer.as_ref().is_some_and(|r| r.error_code == 79);
+        m.joined(answer);
+        if again {
+            let answer = s.call("joins with its id", v, hurried(&m));
+            m.joined(answer);
+        }
+        s.await_state(&m.group, "Empty");
+        let (sync, beat) = (v.min(5), v.min(4));
+        s.call("heartbeat", beat, m.heartbeat(beat));
+        s.call("sync", sync, m.sync(sync, &[]));
+        s.on("main").call(
+            "described",
+            5,
+            DescribeGroupsRequest::default().with_groups(vec![group_id(&m.group)]),
+        );
+    }
+}

@@ -2,6 +2,7 @@
 
 pub(crate) mod cluster;
 pub(crate) mod commits;
+pub(crate) mod config_changes;
 pub(crate) mod config_values;
 pub(crate) mod configs;
 pub(crate) mod fetch;

@@ -7,7 +7,8 @@ use kafka_protocol::messages::describe_producers_request::TopicRequest;
 use kafka_protocol::messages::*;
 
 fn init(version: i16, id: i64, epoch: i16) -> InitProducerIdRequest {
-    let request = InitProducerIdRequest::default().with_transaction_timeout_ms(60_000);
+    let request =
+        InitProducerIdRequest::default().with_transactional_id(None).with_transaction_timeout_ms(60_000);
     if version >= 3 { request.with_producer_id(ProducerId(id)).with_producer_epoch(epoch) } else { request }
 }
 
