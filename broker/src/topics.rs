@@ -20,8 +20,8 @@ pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
 /// Where the states of transactions are kept.
 pub(crate) const TRANSACTION_TOPIC: &str = "__transaction_state";
 
-/// Where the states of share groups are kept.
-pub(crate) const SHARE_STATE_TOPIC: &str = "__share_group_state";
+/// Where Kafka keeps the states of share groups. Not used here, but nobody may write to it either.
+const SHARE_GROUP_TOPIC: &str = "__share_group_state";
 
 /// The longest name of a topic: with `-` and a partition it still makes a folder's name.
 const LONGEST_NAME: usize = 249;
@@ -70,9 +70,9 @@ impl Topic {
     }
 }
 
-/// Whether a topic of this name is one of the broker's own.
+/// Whether a topic of this name is one of Kafka's own.
 pub(crate) fn is_internal(name: &str) -> bool {
-    matches!(name, OFFSETS_TOPIC | TRANSACTION_TOPIC | SHARE_STATE_TOPIC)
+    matches!(name, OFFSETS_TOPIC | TRANSACTION_TOPIC | SHARE_GROUP_TOPIC)
 }
 
 /// Why a topic cannot be created, changed or deleted.
