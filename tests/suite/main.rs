@@ -13,4 +13,5 @@ mod groups;
 mod harness;
 mod serve;
 mod tidy;
+mod topics;
 mod wire;
