@@ -53,7 +53,9 @@ pub(crate) fn of_append(error: &AppendError) -> AppendFailure {
         AppendError::NotOneBatch(_) | AppendError::InvalidBatch(_) | AppendError::InvalidRecords { .. } => {
             ResponseError::InvalidRecord
         }
-        AppendError::MalformedFrame(_) | AppendError::BadChecksum(_) => ResponseError::CorruptMessage,
+        AppendError::MalformedFrame(_) | AppendError::MalformedRest(_) | AppendError::BadChecksum(_) => {
+            ResponseError::CorruptMessage
+        }
         AppendError::MessageTooLarge { .. } => ResponseError::MessageTooLarge,
         AppendError::LargerThanSegment { .. } => ResponseError::RecordListTooLarge,
         AppendError::LengthTooLarge(_)
@@ -63,7 +65,6 @@ pub(crate) fn of_append(error: &AppendError) -> AppendFailure {
         AppendError::InvalidTimestamps { .. } => ResponseError::InvalidTimestamp,
         AppendError::OutOfOrderSequence(_) => ResponseError::OutOfOrderSequenceNumber,
         AppendError::InvalidProducerEpoch(_) => ResponseError::InvalidProducerEpoch,
-        AppendError::InvalidTransactionState(_) => ResponseError::InvalidTxnState,
         // The topic went while the batch was on its way.
         AppendError::Storage(StorageError::Deleted) => ResponseError::UnknownTopicOrPartition,
         AppendError::DiskFull(_) | AppendError::Storage(_) => ResponseError::KafkaStorageError,

@@ -46,8 +46,10 @@ fn parse(config: &str, text: &str) -> Result<Vec<(String, String)>, ConfigError>
 /// Only plain text is spoken; a listener may have another name for it in `listener.security.protocol.map`.
 fn check_protocol(name: &str, configs: &BTreeMap<String, String>) -> Result<(), ConfigError> {
     let map = configs.get("listener.security.protocol.map").map(String::as_str).unwrap_or_default();
-    let mapped = map.split(',').filter_map(|pair| pair.trim().split_once(':'));
-    let protocol = mapped.filter(|(listener, _)| listener.eq_ignore_ascii_case(name)).map(|(_, p)| p).last();
+    let mut mapped = map.split(',').filter_map(|pair| pair.trim().split_once(':'));
+    // As in any properties, what is said last counts.
+    let protocol =
+        mapped.rfind(|(listener, _)| listener.eq_ignore_ascii_case(name)).map(|(_, protocol)| protocol);
     match protocol.unwrap_or(name) {
         protocol if protocol.eq_ignore_ascii_case("PLAINTEXT") => Ok(()),
         protocol => Err(ConfigError::new(format!(

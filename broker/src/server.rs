@@ -172,10 +172,9 @@ impl BrokerBuilder {
         let listeners = listeners::from_properties(&configs)?;
         self.listeners.extend(listeners.into_iter().map(|(bind, advertised)| Listener { bind, advertised }));
         let folders = configs.get("log.dirs").or(configs.get("log.dir"));
-        if let Some(folder) = folders.and_then(|folders| folders.split(',').next()).map(str::trim) {
-            if !folder.is_empty() {
-                self.home = Home::Folder(folder.into());
-            }
+        let folder = folders.and_then(|folders| folders.split(',').next()).map(str::trim);
+        if let Some(folder) = folder.filter(|folder| !folder.is_empty()) {
+            self.home = Home::Folder(folder.into());
         }
         self.configs.extend(configs);
         Ok(self)

@@ -148,6 +148,9 @@ pub enum AppendError {
     /// A batch with a bad length or format version. Kafka's error 2, with a message.
     #[error("{0}")]
     MalformedFrame(String),
+    /// Bytes behind the batch that cannot be the beginning of another. Kafka's error 2, without a message.
+    #[error("behind the batch: {0}")]
+    MalformedRest(String),
     /// A batch with a length so large that Kafka's own arithmetic fails on it. Kafka's error -1.
     #[error("the batch says that it has {0} bytes")]
     LengthTooLarge(i32),
@@ -204,9 +207,6 @@ pub enum AppendError {
     /// An idempotent producer's epoch is older than the last. Kafka's error 47.
     #[error("{0}")]
     InvalidProducerEpoch(String),
-    /// A transactional batch, where none is allowed. Kafka's error 48.
-    #[error("{0}")]
-    InvalidTransactionState(String),
     /// The disk has no room. The log is as it was, and takes batches again once there is.
     #[error("the disk is full: {0}")]
     DiskFull(io::Error),
@@ -227,10 +227,10 @@ impl AppendError {
             | Self::InvalidRecords { .. }
             | Self::InvalidTimestamps { .. }
             | Self::OutOfOrderSequence(_)
-            | Self::InvalidProducerEpoch(_)
-            | Self::InvalidTransactionState(_) => true,
+            | Self::InvalidProducerEpoch(_) => true,
             Self::NotOneBatch(_)
             | Self::MalformedFrame(_)
+            | Self::MalformedRest(_)
             | Self::LengthTooLarge(_)
             | Self::BadChecksum(_)
             | Self::MessageTooLarge { .. }

@@ -5,7 +5,7 @@
 
 mod home;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -44,6 +44,7 @@ struct Remembered {
 #[derive(Default)]
 struct Logs {
     open: HashMap<(Arc<str>, i32), Arc<Log>>,
+    opening: HashSet<(Arc<str>, i32)>,
     closed: bool,
 }
 
@@ -113,25 +114,40 @@ impl LogManager {
     ) -> Result<Arc<Log>, OpenError> {
         let key = (Arc::from(topic), partition);
         {
-            let logs = self.logs.lock();
+            let mut logs = self.logs.lock();
             if logs.closed {
                 return Err(OpenError::Closed);
             }
-            if logs.open.contains_key(&key) {
+            if logs.open.contains_key(&key) || !logs.opening.insert(key.clone()) {
                 return Err(OpenError::AlreadyOpen { topic: topic.to_owned(), partition });
             }
         }
+        let opened = self.open_at_home(topic, partition, topic_id, options, now_ms);
+        // Not under the lock: several logs can be recovered at once.
+        let mut logs = self.logs.lock();
+        logs.opening.remove(&key);
+        let log = opened?;
+        logs.open.insert(key, Arc::clone(&log));
+        Ok(log)
+    }
+
+    fn open_at_home(
+        &self,
+        topic: &str,
+        partition: i32,
+        topic_id: Uuid,
+        options: Arc<LogOptions>,
+        now_ms: i64,
+    ) -> Result<Arc<Log>, OpenError> {
         let shared = Arc::clone(&self.shared);
-        let log = match &self.home {
-            Home::Memory => Log::in_memory(shared, topic, partition, topic_id, options, now_ms),
+        match &self.home {
+            Home::Memory => Ok(Log::in_memory(shared, topic, partition, topic_id, options, now_ms)),
             Home::Folder(folder) => {
                 let folder = folder.join(format!("{topic}-{partition}"));
                 let history = self.history(topic, partition);
-                Log::in_folder(shared, &folder, (topic, partition, topic_id), options, history, now_ms)?
+                Log::in_folder(shared, &folder, (topic, partition, topic_id), options, history, now_ms)
             }
-        };
-        self.logs.lock().open.insert(key, Arc::clone(&log));
-        Ok(log)
+        }
     }
 
     fn history(&self, topic: &str, partition: i32) -> History {

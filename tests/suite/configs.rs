@@ -4,11 +4,18 @@ use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_configs_response::DescribeConfigsResourceResult;
 use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use kafka_protocol::messages::list_config_resources_response::ConfigResource;
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::{
-    AlterConfigsRequest, DescribeConfigsRequest, IncrementalAlterConfigsRequest, ListConfigResourcesRequest,
+    AlterConfigsRequest, BrokerId, DescribeConfigsRequest, IncrementalAlterConfigsRequest,
+    ListConfigResourcesRequest, ListOffsetsRequest, MetadataRequest, ProduceRequest, TopicName,
     alter_configs_request,
 };
 use kafka_protocol::protocol::StrBytes;
+
+use klamm::{Broker, Clock};
+use klamm_storage::batch::{self, BuildOptions, RecordToWrite};
 
 use crate::harness::{Process, Wire};
 
@@ -129,4 +136,112 @@ fn a_topic_named_twice_in_alter_configs_gets_no_answer_and_the_connection_goes_o
     // The next answer belongs to the next request.
     let once = AlterConfigsRequest::default().with_resources(vec![resource]);
     assert_eq!(wire.call(&once, 2).responses.len(), 1);
+}
+
+/// A time in 2033, where a manual clock stands.
+const NOW_MS: i64 = 2_000_000_000_000;
+
+/// Produces a record with this key and a value of `bytes` bytes to the only partition of `topic`.
+fn produce(
+    wire: &mut Wire,
+    topic: &str,
+    key: Option<&str>,
+    timestamp: i64,
+    bytes: usize,
+) -> PartitionProduceResponse {
+    let record = RecordToWrite {
+        key: key.map(|key| bytes::Bytes::copy_from_slice(key.as_bytes())),
+        value: Some(vec![b'x'; bytes].into()),
+        headers: Vec::new(),
+        timestamp,
+    };
+    let records = batch::build([record], &BuildOptions::default());
+    let partition = PartitionProduceData::default().with_index(0).with_records(Some(records));
+    let data =
+        TopicProduceData::default().with_name(TopicName(text(topic))).with_partition_data(vec![partition]);
+    let request = ProduceRequest::default().with_acks(-1).with_timeout_ms(1000).with_topic_data(vec![data]);
+    wire.call(&request, 9).responses.remove(0).partition_responses.remove(0)
+}
+
+/// The offset at which the only partition of `topic` starts.
+fn start_of(wire: &mut Wire, topic: &str) -> i64 {
+    let partition = ListOffsetsPartition::default().with_partition_index(0).with_timestamp(-2);
+    let topic =
+        ListOffsetsTopic::default().with_name(TopicName(text(topic))).with_partitions(vec![partition]);
+    let request = ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![topic]);
+    wire.call(&request, 5).topics[0].partitions[0].offset
+}
+
+#[test]
+fn topic_configs_act_as_soon_as_they_are_set() {
+    let broker = Broker::builder().clock(Clock::manual(NOW_MS)).topic("t", 1).topic("u", 1).start().unwrap();
+    let mut wire = Wire::connect(&broker.bootstrap_servers());
+    let wire = &mut wire;
+    assert_eq!(produce(wire, "t", None, NOW_MS, 1000).error_code, 0);
+
+    assert_eq!(set(wire, TOPIC, "t", "max.message.bytes", "500"), 0);
+    assert_eq!(produce(wire, "t", None, NOW_MS, 1000).error_code, 10);
+    assert_eq!(produce(wire, "u", None, NOW_MS, 1000).error_code, 0, "another topic is not meant");
+    assert_eq!(alter(wire, TOPIC, "t", &[("max.message.bytes", None, 1)]), 0);
+
+    assert_eq!(produce(wire, "t", None, NOW_MS + 7_200_000, 1).error_code, 32, "two hours ahead");
+    assert_eq!(set(wire, TOPIC, "t", "message.timestamp.after.max.ms", "10000000"), 0);
+    assert_eq!(produce(wire, "t", None, NOW_MS + 7_200_000, 1).error_code, 0);
+    assert_eq!(set(wire, TOPIC, "t", "message.timestamp.before.max.ms", "10"), 0);
+    assert_eq!(produce(wire, "t", None, NOW_MS - 11, 1).error_code, 32);
+
+    assert_eq!(produce(wire, "t", None, NOW_MS, 1).log_append_time_ms, -1);
+    assert_eq!(set(wire, TOPIC, "t", "message.timestamp.type", "LogAppendTime"), 0);
+    assert_eq!(produce(wire, "t", None, NOW_MS, 1).log_append_time_ms, NOW_MS);
+
+    assert_eq!(alter(wire, TOPIC, "t", &[("cleanup.policy", Some("compact"), 2)]), 0);
+    assert_eq!(produce(wire, "t", None, NOW_MS, 1).error_code, 87);
+    assert_eq!(produce(wire, "t", Some("key"), NOW_MS, 1).error_code, 0);
+}
+
+#[test]
+fn retention_follows_the_configs_of_topics_and_brokers() {
+    let broker = Broker::builder().clock(Clock::manual(NOW_MS)).topic("t", 1).topic("u", 1).start().unwrap();
+    let mut wire = Wire::connect(&broker.bootstrap_servers());
+    let wire = &mut wire;
+    // Small segments, so that there are some that nobody writes to.
+    for topic in ["t", "u"] {
+        assert_eq!(set(wire, TOPIC, topic, "internal.segment.bytes", "2000"), 0);
+        (0..10).for_each(|_| assert_eq!(produce(wire, topic, None, NOW_MS, 1000).error_code, 0));
+    }
+    broker.run_retention();
+    assert_eq!((start_of(wire, "t"), start_of(wire, "u")), (0, 0));
+    assert_eq!(set(wire, TOPIC, "t", "retention.bytes", "5000"), 0);
+    broker.run_retention();
+    let start = start_of(wire, "t");
+    assert!((3..10).contains(&start), "{start}");
+    assert_eq!(set(wire, BROKER, "", "log.retention.ms", "60000"), 0);
+    broker.advance(std::time::Duration::from_secs(59));
+    broker.run_retention();
+    assert_eq!(start_of(wire, "u"), 0);
+    broker.advance(std::time::Duration::from_secs(2));
+    broker.run_retention();
+    assert!(start_of(wire, "u") > 0);
+}
+
+#[test]
+fn broker_configs_act_as_soon_as_they_are_set() {
+    let broker = Broker::builder()
+        .config("num.partitions", "3")
+        .config("max.connections.per.ip", "2")
+        .topic("t", 1)
+        .start()
+        .unwrap();
+    let mut wire = Wire::connect(&broker.bootstrap_servers());
+    assert_eq!(set(&mut wire, BROKER, "", "message.max.bytes", "500"), 0);
+    assert_eq!(produce(&mut wire, "t", None, 0, 1000).error_code, 10);
+    assert_eq!(set(&mut wire, BROKER, "1", "message.max.bytes", "5000"), 0);
+    assert_eq!(produce(&mut wire, "t", None, 0, 1000).error_code, 0, "the nearer one counts");
+    let metadata = MetadataRequest::default().with_topics(None);
+    let _second = Wire::connect(&broker.bootstrap_servers());
+    let mut third = Wire::connect(&broker.bootstrap_servers());
+    assert!(third.send(&metadata, 12).and_then(|()| third.receive::<MetadataRequest>(12)).is_err());
+    assert_eq!(set(&mut wire, BROKER, "1", "max.connections.per.ip.overrides", "127.0.0.1:3"), 0);
+    let mut third = Wire::connect(&broker.bootstrap_servers());
+    assert_eq!(third.call(&metadata, 12).brokers.len(), 1);
 }

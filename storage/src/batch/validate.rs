@@ -81,17 +81,15 @@ fn one_batch(bytes: &[u8]) -> Result<BatchHeader, AppendError> {
         Some(&MAGIC) => {}
         _ => return Err(AppendError::NotOneBatch("it has an older format")),
     }
-    // What follows is only looked at as far as it could be a batch; that it is none is told without a word.
-    let crc = header.map_or(0, |header| header.crc);
     match frame(bytes.get(size..).unwrap_or_default()) {
         Ok(None) => {}
         Ok(Some(_)) => return Err(AppendError::NotOneBatch("there are several")),
-        Err(AppendError::MalformedFrame(_)) => return Err(AppendError::BadChecksum(crc)),
+        Err(AppendError::MalformedFrame(why)) => return Err(AppendError::MalformedRest(why)),
         Err(error) => return Err(error),
     }
     match header {
         Some(header) if size >= HEADER_BYTES => Ok(header),
-        _ => Err(AppendError::BadChecksum(crc)),
+        header => Err(AppendError::BadChecksum(header.map_or(0, |header| header.crc))),
     }
 }
 

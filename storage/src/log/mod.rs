@@ -241,3 +241,14 @@ impl Log {
         self.segments().first().is_some_and(|first| first.base_offset() < self.log_start_offset())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_log_is_small() {
+        // Besides this it has a name, and an epoch.
+        assert!(size_of::<Log>() < 1024, "{}", size_of::<Log>());
+    }
+}

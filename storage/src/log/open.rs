@@ -137,8 +137,9 @@ fn find(
     let log_end = segments.last().map_or(history.log_start.unwrap_or(0), |last| last.end_offset());
     let first = segments.first().map_or(log_end, |first| first.base_offset());
     let log_start = history.log_start.unwrap_or(first).clamp(first, log_end);
-    let mut epochs = match std::fs::read_to_string(folder.join(epochs::FILE)) {
-        Ok(text) => LeaderEpochs::from_text(&text).unwrap_or_default(),
+    // One that is damaged is as good as none: the batches know their epochs.
+    let mut epochs = match std::fs::read(folder.join(epochs::FILE)) {
+        Ok(text) => LeaderEpochs::from_text(&String::from_utf8_lossy(&text)).unwrap_or_default(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => LeaderEpochs::default(),
         Err(error) => return Err(failed(error)),
     };

@@ -9,6 +9,9 @@ use crate::error::StorageError;
 use crate::options::LogOptions;
 use crate::segment::Segment;
 
+/// What file systems take for a name, in bytes.
+const LONGEST_FILE_NAME: usize = 255;
+
 /// What retention did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RetentionDone {
@@ -155,8 +158,9 @@ impl Log {
     fn delete_files(&self, segments: &[Arc<Segment>]) -> io::Result<()> {
         let Some(folder) = self.folder() else { return Ok(()) };
         // Out of the way first, under the name that Kafka gives it: if it cannot be emptied now, the next start does it.
-        let id = uuid::Uuid::from_u128(self.topic_id.as_u128()).simple();
-        let doomed = folder.with_file_name(format!("{}-{}.{id}-delete", self.topic, self.partition));
+        let end = format!("-{}.{}-delete", self.partition, self.topic_id.simple());
+        let topic = self.topic.get(..LONGEST_FILE_NAME.saturating_sub(end.len())).unwrap_or(&self.topic);
+        let doomed = folder.with_file_name(format!("{topic}{end}"));
         std::fs::rename(folder, &doomed)?;
         for segment in segments {
             segment.unload();

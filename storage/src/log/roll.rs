@@ -104,7 +104,7 @@ impl Log {
         options: &LogOptions,
         now_ms: i64,
     ) -> io::Result<Arc<Segment>> {
-        if let Some(active) = self.segments().last() {
+        if let Some(active) = self.segments().last().filter(|active| active.len() > 0) {
             active.seal()?;
         }
         self.write_snapshot(state)?;
@@ -116,6 +116,8 @@ impl Log {
         let segment =
             Segment::new(Arc::clone(&self.shared), self.place.clone(), self.log_end_offset(), limit, now_ms);
         let mut segments = self.segments().as_ref().clone();
+        // One that was given too little room for the first batch to come makes way for one that has it.
+        segments.pop_if(|last| last.len() == 0);
         segments.push(Arc::clone(&segment));
         *self.segments.write() = Arc::new(segments);
         segment

@@ -119,11 +119,13 @@ pub(super) fn find_logs(folder: &Path) -> Result<Vec<FoundLog>, OpenError> {
 /// Offsets from a checkpoint. One that is damaged is as good as none: then more has to be recovered.
 pub(super) fn read_offsets(folder: &Path, name: &str) -> Result<Offsets, OpenError> {
     let path = folder.join(name);
-    match std::fs::read_to_string(&path) {
-        Ok(text) => Ok(checkpoint::offsets_from_text(&text).unwrap_or_else(|error| {
-            tracing::warn!("{} is not used: {error}", path.display());
-            Offsets::new()
-        })),
+    match std::fs::read(&path) {
+        Ok(text) => {
+            Ok(checkpoint::offsets_from_text(&String::from_utf8_lossy(&text)).unwrap_or_else(|error| {
+                tracing::warn!("{} is not used: {error}", path.display());
+                Offsets::new()
+            }))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Offsets::new()),
         Err(error) => Err(OpenError::file(path, error)),
     }

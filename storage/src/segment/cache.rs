@@ -26,7 +26,6 @@ impl MapCache {
     /// segment's own locks: it is not touched.
     pub(crate) fn admit(&self, segment: &Weak<Segment>) {
         let mut queue = self.queue.lock();
-        queue.retain(|other| !other.ptr_eq(segment));
         let mut looks = 2 * queue.len();
         while queue.len() >= self.limit && looks > 0 {
             looks -= 1;

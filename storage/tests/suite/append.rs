@@ -131,6 +131,18 @@ fn sizes_are_bounded() {
 }
 
 #[test]
+fn a_segment_that_was_begun_small_makes_way_for_a_larger_batch() {
+    for house in House::both() {
+        let log = house.open(LogOptions { segment_bytes: 100, retention_ms: 0, ..LogOptions::default() });
+        append(&log, &["a"]);
+        log.apply_retention(NOW_MS + 1).unwrap();
+        log.set_options(LogOptions::default().into());
+        append(&log, &["x".repeat(200).as_str()]);
+        assert_eq!((log.segment_count(), contents(&log).len()), (1, 1));
+    }
+}
+
+#[test]
 fn a_compacted_topic_needs_keys() {
     let house = House::in_memory();
     let log = house.open(LogOptions { compact: true, ..LogOptions::default() });

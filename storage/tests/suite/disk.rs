@@ -164,6 +164,21 @@ fn an_empty_log_has_no_files_of_its_own() {
 }
 
 #[test]
+fn a_topic_with_the_longest_name_can_be_deleted() {
+    let house = House::on_disk();
+    let topic = "t".repeat(249);
+    let log = house.manager.open_log(&topic, 12_345, TOPIC_ID, Arc::default(), 0).unwrap();
+    assert!(matches!(
+        house.manager.open_log(&topic, 12_345, TOPIC_ID, Arc::default(), 0),
+        Err(OpenError::AlreadyOpen { .. })
+    ));
+    append(&log, &["a"]);
+    house.manager.delete_log(&log).unwrap();
+    assert_eq!(house.manager.found().unwrap(), []);
+    assert_eq!(files(house.path(), "-delete"), [""; 0]);
+}
+
+#[test]
 fn closed_files_are_no_longer_than_their_contents() {
     let house = House::on_disk();
     let log = house.open(LogOptions::default());

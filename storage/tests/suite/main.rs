@@ -4,6 +4,7 @@
 mod append;
 mod crash;
 mod disk;
+mod fuzz;
 mod harness;
 mod model;
 mod producers;

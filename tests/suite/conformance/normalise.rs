@@ -39,16 +39,41 @@ pub(crate) struct Normaliser {
     seen: Vec<(&'static str, String)>,
 }
 
-/// Configs whose value is an address or a path of the machine, or the build of the broker.
-const LOCAL_CONFIGS: [&str; 7] = [
+/// Broker configs that have to be set, or are set by the scripts, to run Kafka as one node: addresses, paths, roles,
+/// internal topics. What they are, and that they were set, says nothing of how a broker answers.
+const LOCAL_CONFIGS: [&str; 12] = [
     "advertised.listeners",
+    "controller.listener.names",
+    "controller.quorum.bootstrap.servers",
+    "controller.quorum.voters",
+    "inter.broker.listener.name",
+    "listener.security.protocol.map",
     "listeners",
     "log.dir",
     "log.dirs",
     "metadata.log.dir",
-    "controller.quorum.voters",
-    "controller.quorum.bootstrap.servers",
+    "offsets.topic.num.partitions",
+    "transaction.state.log.num.partitions",
 ];
+
+/// Replaces value and source of such configs wherever they are described.
+pub(crate) fn hide_local_configs(tree: &mut Tree) {
+    match tree {
+        Tree::List(items) => items.iter_mut().for_each(hide_local_configs),
+        Tree::Struct(fields) => {
+            let local = |(field, value): &(String, Tree)| matches!(value, Tree::Text(n) if field == "name" && LOCAL_CONFIGS.contains(&n.as_str()));
+            if fields.iter().any(local) {
+                let shown = fields
+                    .iter_mut()
+                    .filter(|(name, _)| matches!(name.as_str(), "value" | "config_source" | "synonyms"));
+                shown.for_each(|(_, value)| *value = Tree::Word("<local>".to_string()));
+            } else {
+                fields.iter_mut().for_each(|(_, value)| hide_local_configs(value));
+            }
+        }
+        _ => {}
+    }
+}
 
 impl Normaliser {
     pub(crate) fn new(port: u16) -> Normaliser {
@@ -56,7 +81,7 @@ impl Normaliser {
     }
 
     /// A number, truth value or id.
-    pub(crate) fn word(&mut self, _owner: &Tree, name: &str, word: &str) -> String {
+    pub(crate) fn word(&mut self, name: &str, word: &str) -> String {
         match name {
             // Handed out in blocks that outlive a scenario.
             "producer_id" if word.parse::<i64>().is_ok_and(|id| id >= 0) => self.number("producer-id", word),
@@ -78,17 +103,12 @@ impl Normaliser {
     }
 
     /// A text.
-    pub(crate) fn text(&mut self, owner: &Tree, name: &str, text: &str) -> String {
+    pub(crate) fn text(&mut self, name: &str, text: &str) -> String {
         match name {
             // Drawn at random when a cluster is formatted.
             "cluster_id" if text.len() == 22 => "<cluster-id>".to_string(),
             // A path of the machine.
             "log_dir" => "<log-dir>".to_string(),
-            "value"
-                if LOCAL_CONFIGS.iter().any(|n| owner.field("name") == Some(&Tree::Text(n.to_string()))) =>
-            {
-                "<local>".to_string()
-            }
             _ => clocks(&self.uuids(text)),
         }
     }

@@ -1,13 +1,13 @@
 //! A session plays a scenario against one broker and keeps what it answered.
 
-use super::normalise::{Normaliser, UNORDERED};
+use super::normalise::{Normaliser, UNORDERED, hide_local_configs};
 use super::recording::Step;
 use super::scope::in_scope;
 use super::target::Target;
 use super::tree::Tree;
 use super::wire::{self, Incoming, PATIENCE, Wire};
 use bytes::{Bytes, BytesMut};
-use kafka_protocol::messages::ApiVersionsRequest;
+use kafka_protocol::messages::{ApiVersionsRequest, DescribeConfigsRequest};
 use kafka_protocol::protocol::{Message, Request, VersionRange};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -158,6 +158,9 @@ impl<'a> Session<'a> {
                 let unordered = UNORDERED.iter().filter(|(key, ..)| *key == R::KEY);
                 unordered.for_each(|(_, list, by)| tree.sort(list, by));
                 self.sorting.drain(..).for_each(|(list, by)| tree.sort(list, by));
+                if R::KEY == DescribeConfigsRequest::KEY {
+                    hide_local_configs(&mut tree);
+                }
                 if self.no_internal {
                     tree.remove_internal_topics();
                 }

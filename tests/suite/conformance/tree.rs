@@ -118,7 +118,7 @@ fn write_lines(tree: &Tree, path: &str, normaliser: &mut Normaliser, lines: &mut
                             lines.push(format!("{below}[{i}] {text}"));
                         }
                     }
-                    (_, value) => match scalar(tree, name, value, normaliser) {
+                    (_, value) => match scalar(name, value, normaliser) {
                         Some(text) => line.push_str(&format!(" {name}={text}")),
                         None => write_lines(value, &below, normaliser, lines),
                     },
@@ -132,24 +132,24 @@ fn write_lines(tree: &Tree, path: &str, normaliser: &mut Normaliser, lines: &mut
             }
         }
         other => {
-            let text = scalar(tree, path, other, normaliser).unwrap_or_default();
+            let text = scalar(path, other, normaliser).unwrap_or_default();
             lines.push(format!("{path} {text}"));
         }
     }
 }
 
 /// The text of a value that fits into its structure's line; None for what has lines of its own.
-fn scalar(owner: &Tree, name: &str, value: &Tree, normaliser: &mut Normaliser) -> Option<String> {
+fn scalar(name: &str, value: &Tree, normaliser: &mut Normaliser) -> Option<String> {
     match value {
-        Tree::Word(word) => Some(normaliser.word(owner, name, word)),
-        Tree::Text(text) => Some(format!("{:?}", normaliser.text(owner, name, text))),
+        Tree::Word(word) => Some(normaliser.word(name, word)),
+        Tree::Text(text) => Some(format!("{:?}", normaliser.text(name, text))),
         Tree::Bytes(bytes) => Some(format!("b\"{}\"", bytes.escape_ascii())),
         Tree::Null => Some("null".to_string()),
         Tree::Struct(_) => None,
         Tree::List(items) if items.iter().any(|item| matches!(item, Tree::Struct(_))) => None,
         Tree::List(items) => {
             let items: Vec<_> =
-                items.iter().map(|item| scalar(owner, name, item, normaliser).unwrap_or_default()).collect();
+                items.iter().map(|item| scalar(name, item, normaliser).unwrap_or_default()).collect();
             Some(format!("[{}]", items.join(",")))
         }
     }
