@@ -7,7 +7,7 @@ use crate::conformance::request::{
 use crate::conformance::session::Session;
 use kafka_protocol::messages::IncrementalAlterConfigsRequest;
 use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// Sets a config (or deletes it) of a topic (2) or of brokers (4).
 fn set(s: &mut Session<'_>, kind: i8, of: &str, name: &str, value: Option<&str>) {
@@ -101,22 +101,14 @@ pub(crate) fn inside_batches(s: &mut Session<'_>) {
 }
 
 /// The same with the time of the append.
-/// Returns when the clock has moved on, so that what is appended next has a later time.
-fn next_millisecond() {
-    let millisecond = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
-    let before = millisecond();
-    while millisecond() == before {
-        std::hint::spin_loop();
-    }
-}
-
 pub(crate) fn append_time(s: &mut Session<'_>) {
     for (codec, number) in CODECS {
         let configs = [("message.timestamp.type", "LogAppendTime")];
         let t = create(s, &format!("append-time-{codec}"), 1, &configs);
         for _ in 0..2 {
             store(s, &t, 0, Batch::counted(3).attributes(number).bytes());
-            next_millisecond();
+            let stored = Instant::now();
+            s.until("the clock moves on", |_| stored.elapsed() > Duration::from_millis(2));
         }
         for timestamp in [0, T0, T0 + 1_000_000, i64::MAX, -1, -2, -3] {
             s.call(format!("{codec}: {timestamp}"), 8, list_offsets(&[(&t.name, &[(0, timestamp)])]));
