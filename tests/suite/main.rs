@@ -11,6 +11,7 @@ mod embedded;
 mod fuzz;
 mod groups;
 mod harness;
+mod interop;
 mod serve;
 mod tidy;
 mod wire;

@@ -7,7 +7,7 @@
 //! | config of a topic | and its counterpart of the broker | what it does |
 //! |---|---|---|
 //! | `cleanup.policy` | `log.cleanup.policy` | with `compact`, records need a key; with `delete`, retention applies |
-//! | `compression.type` | `compression.type` | batches are compressed anew unless it is `producer` |
+//! | `compression.type`, `compression.gzip.level` | `compression.type`, `compression.gzip.level` | batches are compressed anew unless it is `producer` |
 //! | `flush.messages` | `log.flush.interval.messages` | a sync after as many records |
 //! | `flush.ms` | `log.flush.interval.ms`, `log.flush.scheduler.interval.ms` | a sync after as much time |
 //! | `index.interval.bytes` | `log.index.interval.bytes` | how far apart the entries of an index are |
@@ -18,7 +18,7 @@
 //! | `preallocate` | `log.preallocate` | whether a segment's file has its full size from the start |
 //! | `retention.bytes` | `log.retention.bytes` | how much of a partition is kept |
 //! | `retention.ms` | `log.retention.ms`, `log.retention.minutes`, `log.retention.hours` | how long records are kept |
-//! | `segment.bytes` | `log.segment.bytes` | how large a segment grows |
+//! | `segment.bytes`, `internal.segment.bytes` | `log.segment.bytes` | how large a segment grows |
 //! | `segment.index.bytes` | `log.index.size.max.bytes` | how large a segment's index grows |
 //! | `segment.jitter.ms` | `log.roll.jitter.ms`, `log.roll.jitter.hours` | how far `segment.ms` is varied |
 //! | `segment.ms` | `log.roll.ms`, `log.roll.hours` | how long a segment takes records |

@@ -145,6 +145,7 @@ scenarios! {
     fetch_sessions: life, wrong, errors_within, waiting_in_a_session;
     frames: cut, garbage, trailing, unknown_tags, headers, lengths, values;
     group_admin: described, listed, deleted;
+    group_moves: before_the_sync, pending_members, session_ends, generations_go_on;
     groups: coordinators, one_member, two_members, protocols, refused, wrong_members, three_members, too_late,
         leader_without_sync;
     metadata: topics, all, by_id, creation, cluster, topic_partitions;
@@ -152,6 +153,7 @@ scenarios! {
     produce: accepted, odd_but_accepted, refused, targets, without_answers, null_records, topic_rules,
         compression_of_topics;
     producers: ids, sequences, wrapping, described, deleted_topics;
+    rules_change: of_topics, of_brokers, inside_batches, append_time;
     static_members: comes_back, among_others;
     topics: creation, without_time, refused, bad_configs, deletion, deletion_by_id, more_partitions;
     versions: advertised, unsupported;

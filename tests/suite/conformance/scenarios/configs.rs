@@ -42,7 +42,10 @@ fn change(resources: &[(i8, &str, &[Change<'_>])]) -> IncrementalAlterConfigsReq
     IncrementalAlterConfigsRequest::default().with_resources(resources.iter().map(resource).collect())
 }
 
-fn replace(resources: &[(i8, &str, &[(&str, Option<&str>)])]) -> AlterConfigsRequest {
+/// A resource, and all that it shall have set.
+type Replacement<'a> = (i8, &'a str, &'a [(&'a str, Option<&'a str>)]);
+
+fn replace(resources: &[Replacement<'_>]) -> AlterConfigsRequest {
     use alter_configs_request::{AlterConfigsResource, AlterableConfig};
     let config = |(name, value): &(&str, Option<&str>)| {
         AlterableConfig::default().with_name(text(name)).with_value(value.map(text))

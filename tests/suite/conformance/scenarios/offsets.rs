@@ -58,7 +58,10 @@ pub(crate) fn refused(s: &mut Session<'_>) {
     }
 }
 
-fn epoch_request(version: i16, topics: &[(&str, &[(i32, i32, i32)])]) -> OffsetForLeaderEpochRequest {
+/// A topic; of its partitions the index, the leader epoch that is taken for the current one, and the one asked for.
+type Epochs<'a> = (&'a str, &'a [(i32, i32, i32)]);
+
+fn epoch_request(version: i16, topics: &[Epochs<'_>]) -> OffsetForLeaderEpochRequest {
     let topics = topics.iter().map(|(name, partitions)| {
         let partitions = partitions.iter().map(|(partition, current, epoch)| {
             OffsetForLeaderPartition::default()

@@ -15,7 +15,10 @@ fn config(name: &str, value: Option<&str>) -> CreatableTopicConfig {
     CreatableTopicConfig::default().with_name(text(name)).with_value(value.map(text))
 }
 
-fn assigned(name: &str, partitions: &[(i32, &[i32])]) -> CreatableTopic {
+/// Partitions and the brokers of each.
+type Assignment<'a> = &'a [(i32, &'a [i32])];
+
+fn assigned(name: &str, partitions: Assignment<'_>) -> CreatableTopic {
     creatable(name, -1, -1).with_assignments(
         partitions
             .iter()
@@ -164,7 +167,7 @@ pub(crate) fn refused(s: &mut Session<'_>) {
         s.call("a partition count and an assignment", v, create_topics(vec![partitions]));
         let replicas = assigned(name, &[(0, &[1])]).with_replication_factor(1);
         s.call("a replication factor and an assignment", v, create_topics(vec![replicas]));
-        let wrong: [(&str, &[(i32, &[i32])]); 9] = [
+        let wrong: [(&str, Assignment<'_>); 9] = [
             ("an unknown broker", &[(0, &[7])]),
             ("a broker twice", &[(0, &[1, 1])]),
             ("no broker", &[(0, &[])]),
