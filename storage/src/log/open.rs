@@ -168,8 +168,8 @@ fn find(
     Ok(Found { segments, log_start, log_end, recovery_point, producers, epochs })
 }
 
-/// Opens the segments in order. From the first on that is cut short, the later ones are deleted: nothing can follow a
-/// gap.
+/// Opens the segments in order. From the first on that a crash cut short, the later ones are deleted: nothing can follow
+/// a gap.
 fn open_segments(opening: &Opening<'_>, history: History) -> io::Result<Vec<Arc<Segment>>> {
     let mut bases = files_of_kind(opening.folder, name::LOG)?;
     bases.sort_unstable();
@@ -179,7 +179,8 @@ fn open_segments(opening: &Opening<'_>, history: History) -> io::Result<Vec<Arc<
     for (index, base) in bases.iter().enumerate() {
         let next = bases.get(index + 1).copied();
         let synced = next.is_some_and(|next| next <= recovery_point);
-        let trusted = if history.clean || synced { opening.trust(*base, next)? } else { None };
+        let expected_whole = history.clean || synced;
+        let trusted = if expected_whole { opening.trust(*base, next)? } else { None };
         if let Some(segment) = trusted {
             segments.push(segment);
             continue;
@@ -189,7 +190,15 @@ fn open_segments(opening: &Opening<'_>, history: History) -> io::Result<Vec<Arc<
         if next.is_some() {
             recovered.segment.seal()?;
         }
-        let lost = recovered.cut.is_some() || !reaches_next;
+        // What was on the disk and is damaged now says nothing against the segments behind it.
+        let lost = recovered.cut.is_some() && !expected_whole || !reaches_next;
+        if let (Some((why, bytes)), true) = (recovered.cut, expected_whole) {
+            tracing::warn!(
+                "{}: the segment at offset {base} is damaged and was cut at offset {}, because {why}; {bytes} bytes are gone",
+                opening.folder.display(),
+                recovered.segment.end_offset(),
+            );
+        }
         segments.push(Arc::clone(&recovered.segment));
         if lost {
             let (why, bytes) = recovered.cut.unwrap_or(("its offsets reach into the next segment", 0));
