@@ -30,6 +30,7 @@ mod properties;
 mod random;
 mod server;
 mod state;
+mod strays;
 mod timers;
 mod topics;
 mod transport;

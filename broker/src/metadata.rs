@@ -4,7 +4,7 @@
 //! a value in JSON. It is read from the start when the broker starts. A broker in memory remembers nothing, so it
 //! keeps none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -53,6 +53,10 @@ impl MetadataRecord {
         }
     }
 
+    fn topic_id(&self) -> Option<Uuid> {
+        if let Self::Topic { id, .. } = self { Some(*id) } else { None }
+    }
+
     /// Whether it says that its key is forgotten.
     fn is_removal(&self) -> bool {
         matches!(self, Self::RemoveTopic { .. } | Self::Config { value: None, .. })
@@ -77,6 +81,15 @@ impl Image {
     }
 }
 
+/// What a broker knows of itself when it starts.
+#[derive(Default)]
+pub(crate) struct Remembered {
+    /// What there is: topics first, then their configs.
+    pub(crate) records: Vec<MetadataRecord>,
+    /// The ids of topics that were deleted, as far as the journal goes back.
+    pub(crate) deleted: HashSet<Uuid>,
+}
+
 /// The journal of a broker with a data folder; for one in memory it does nothing.
 pub(crate) struct MetadataJournal {
     kept: Option<Mutex<Kept>>,
@@ -88,19 +101,28 @@ struct Kept {
 }
 
 impl MetadataJournal {
-    /// Opens the journal and gives what it remembers: topics first, then their configs.
-    pub(crate) fn open(logs: &LogManager, now_ms: i64) -> Result<(Self, Vec<MetadataRecord>), StartError> {
+    /// Opens the journal and gives what it remembers.
+    pub(crate) fn open(logs: &LogManager, now_ms: i64) -> Result<(Self, Remembered), StartError> {
         if matches!(logs.home(), Home::Memory) {
-            return Ok((MetadataJournal { kept: None }, Vec::new()));
+            return Ok((MetadataJournal { kept: None }, Remembered::default()));
         }
-        let options = Arc::new(LogOptions { retention_ms: -1, retention_bytes: -1, ..LogOptions::default() });
+        // Each change is on the disk before it is answered: they are rare, and what lies in a topic outlives the power.
+        let options =
+            LogOptions { retention_ms: -1, retention_bytes: -1, flush_messages: 1, ..LogOptions::default() };
+        let options = Arc::new(options);
         let log = logs.open_log(METADATA_TOPIC, 0, METADATA_TOPIC_ID, options, now_ms)?;
         let mut image = Image::default();
+        let mut deleted = HashSet::new();
         for record in read_all(&log)? {
+            deleted.extend(record.topic_id());
             image.apply(record);
         }
-        let mut remembered: Vec<_> = image.0.values().cloned().collect();
-        remembered.sort_by_key(|record| !matches!(record, MetadataRecord::Topic { .. }));
+        for id in image.0.values().filter_map(MetadataRecord::topic_id) {
+            deleted.remove(&id);
+        }
+        let mut records: Vec<_> = image.0.values().cloned().collect();
+        records.sort_by_key(|record| !matches!(record, MetadataRecord::Topic { .. }));
+        let remembered = Remembered { records, deleted };
         Ok((MetadataJournal { kept: Some(Mutex::new(Kept { log, image })) }, remembered))
     }
 
@@ -129,14 +151,13 @@ impl Kept {
         if records < 2 * self.image.0.len() + MOST_DEAD_RECORDS {
             return Ok(());
         }
+        // Records are let go of by whole segments.
+        self.log.roll_now(now_ms).map_err(AppendError::Storage)?;
         let old_end = self.log.log_end_offset();
         for records in self.image.0.values().cloned().collect::<Vec<_>>().chunks(1000) {
             append_to(&self.log, records, now_ms)?;
         }
-        if let Err(error) = self.log.delete_records(old_end) {
-            tracing::warn!("the metadata journal keeps records that it no longer needs: {error}");
-        }
-        Ok(())
+        self.log.delete_records(old_end).map(drop).map_err(AppendError::Storage)
     }
 }
 
@@ -189,7 +210,7 @@ mod tests {
         }
     }
 
-    fn open(folder: &std::path::Path) -> (LogManager, MetadataJournal, Vec<MetadataRecord>) {
+    fn open(folder: &std::path::Path) -> (LogManager, MetadataJournal, Remembered) {
         let manager = LogManager::open(&Home::Folder(folder.to_owned()), ManagerSettings::default()).unwrap();
         let (journal, remembered) = MetadataJournal::open(&manager, 0).unwrap();
         (manager, journal, remembered)
@@ -217,6 +238,21 @@ mod tests {
         assert_eq!(log.log_start_offset(), 0);
         drop((log, journal, manager));
         let (_, _, remembered) = open(folder.path());
-        assert_eq!(remembered.len(), 62);
+        assert_eq!(remembered.records.len(), 62);
+    }
+
+    #[test]
+    fn a_journal_that_is_shortened_gives_its_disk_back_and_remembers_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let (manager, journal, _) = open(folder.path());
+        let log = Arc::clone(&journal.kept.as_ref().unwrap().lock().log);
+        journal.append((0..60).map(config).collect(), 0).unwrap();
+        make_long(&journal);
+        assert!(log.log_start_offset() > MOST_DEAD_RECORDS as i64);
+        assert!(log.size_bytes() < 100_000, "{} bytes are left", log.size_bytes());
+        assert_eq!(log.recovery_point(), log.log_end_offset(), "what is remembered is on the disk");
+        drop((log, journal, manager));
+        let (_, _, remembered) = open(folder.path());
+        assert_eq!(remembered.records.len(), 61);
     }
 }

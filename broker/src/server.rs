@@ -25,6 +25,7 @@ use crate::producer_ids::ProducerIds;
 use crate::properties;
 use crate::random::Random;
 use crate::state::BrokerState;
+use crate::strays;
 use crate::timers::Timers;
 use crate::topics::{NewTopic, OFFSETS_TOPIC, TopicError, Topics};
 use crate::transport::{self, InProcessConnection, tcp};
@@ -392,6 +393,7 @@ fn open(
         LogManager::open(&home, ManagerSettings { producer_id_expiration_ms, ..ManagerSettings::default() })?;
     let cluster_id = logs.cluster_id(|| ids::base64(&random.uuid()))?;
     let (metadata, remembered) = MetadataJournal::open(&logs, now_ms)?;
+    strays::take_away(&logs, &remembered)?;
     let metadata = Arc::new(metadata);
     let settings = config.settings();
     let request_memory = usize::try_from(settings.queued_max_request_bytes).ok().filter(|bytes| *bytes > 0);
@@ -415,7 +417,7 @@ fn open(
         complaints: Complaints::new(),
         listeners: RwLock::default(),
     });
-    restore(&state, remembered)?;
+    restore(&state, remembered.records)?;
     if let Some(topic) = state.topics.get(OFFSETS_TOPIC) {
         state.attach_groups(&topic).map_err(|error| StartError::Groups { why: error.to_string() })?;
     }

@@ -66,13 +66,17 @@ impl BrokerState {
 
     /// Deletes a topic with all that is kept of it: records, configs, and the offsets that groups have in it.
     pub(crate) fn delete_topic(&self, topic: &Arc<Topic>) -> Result<(), TopicError> {
-        self.topics.delete(topic, self.clock.now_ms())?;
+        let deleted = self.topics.delete(topic, self.clock.now_ms());
+        if !matches!(deleted, Ok(()) | Err(TopicError::Delete(_))) {
+            return deleted;
+        }
+        // Also where files of it are left.
         if &**topic.name() == OFFSETS_TOPIC {
             self.groups.detach();
         } else {
             self.groups.forget_topic(topic.name());
         }
-        Ok(())
+        deleted
     }
 
     /// Creates a topic that a client has asked about, with the broker's defaults.

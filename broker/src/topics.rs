@@ -4,6 +4,7 @@
 //! journal first, then applied.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 
 use klamm_storage::{AppendError, LogManager, LogOptions, OpenError, StorageError};
@@ -38,6 +39,12 @@ pub(crate) struct Topic {
 }
 
 impl Topic {
+    fn new(new: &NewTopic, partitions: Vec<Arc<Partition>>) -> Arc<Topic> {
+        let overrides = RwLock::new(Arc::new(new.overrides.clone()));
+        let (name, partitions) = (Arc::from(new.name.as_str()), RwLock::new(partitions));
+        Arc::new(Topic { name, id: new.id, partitions, overrides })
+    }
+
     pub(crate) fn name(&self) -> &Arc<str> {
         &self.name
     }
@@ -173,14 +180,15 @@ impl Topics {
         let _changing = self.changing.lock();
         self.check_name_is_free(&new.name)?;
         self.check_room(new.partitions)?;
-        // The folders first: if one cannot be made, nothing is remembered.
-        let topic = self.open(&new, now_ms)?;
+        // The logs first: if one cannot be opened, nothing is remembered.
+        let topic =
+            Topic::new(&new, self.open_new(&new.name, 0..new.partitions, new.id, &new.options, now_ms)?);
         let mut records =
             vec![MetadataRecord::Topic { name: new.name.clone(), id: new.id, partitions: new.partitions }];
         records
             .extend(new.overrides.iter().map(|(name, value)| config(&new.name, name, Some(value.clone()))));
         if let Err(error) = self.journal.append(records, now_ms) {
-            self.delete_logs(&topic)?;
+            self.take_back(&topic.partitions());
             return Err(error.into());
         }
         self.registry.write().add(&topic);
@@ -189,20 +197,24 @@ impl Topics {
 
     /// Opens a topic that the metadata journal remembers.
     pub(crate) fn restore(&self, known: &NewTopic, now_ms: i64) -> Result<(), TopicError> {
-        let topic = self.open(known, now_ms)?;
+        let partitions = (0..known.partitions)
+            .map(|index| self.open_partition(&known.name, index, known.id, &known.options, now_ms))
+            .collect::<Result<_, _>>()?;
+        let topic = Topic::new(known, partitions);
         self.registry.write().add(&topic);
         Ok(())
     }
 
     /// Deletes a topic and its records. Once this returns, another of its name can be created.
+    ///
+    /// # Errors
+    /// With [`TopicError::Delete`] the topic is gone all the same; files are left that the next start deletes.
     pub(crate) fn delete(&self, topic: &Arc<Topic>, now_ms: i64) -> Result<(), TopicError> {
         let _changing = self.changing.lock();
-        if self.by_id(topic.id).is_none() {
-            return Err(TopicError::Unknown);
-        }
+        self.check_is_there(topic)?;
         self.journal.append(vec![MetadataRecord::RemoveTopic { name: topic.name.to_string() }], now_ms)?;
         self.registry.write().remove(topic);
-        self.delete_logs(topic)
+        Ok(self.delete_logs(&topic.partitions())?)
     }
 
     /// Gives a topic more partitions, `count` in all; one that has as many is left alone.
@@ -213,17 +225,19 @@ impl Topics {
         now_ms: i64,
     ) -> Result<(), TopicError> {
         let _changing = self.changing.lock();
+        self.check_is_there(topic)?;
         let have = topic.partition_count();
         if count <= have {
             return Ok(());
         }
         self.check_room(count.saturating_sub(have))?;
         let options = topic.partition(0).map(|partition| partition.log().options()).unwrap_or_default();
-        let added: Vec<_> = (have..count)
-            .map(|index| self.open_partition(&topic.name, index, topic.id, &options, now_ms))
-            .collect::<Result<_, _>>()?;
+        let added = self.open_new(&topic.name, have..count, topic.id, &options, now_ms)?;
         let record = MetadataRecord::Topic { name: topic.name.to_string(), id: topic.id, partitions: count };
-        self.journal.append(vec![record], now_ms)?;
+        if let Err(error) = self.journal.append(vec![record], now_ms) {
+            self.take_back(&added);
+            return Err(error.into());
+        }
         self.registry.write().partitions += added.len();
         topic.partitions.write().extend(added);
         Ok(())
@@ -238,6 +252,7 @@ impl Topics {
         now_ms: i64,
     ) -> Result<(), TopicError> {
         let _changing = self.changing.lock();
+        self.check_is_there(topic)?;
         let before = topic.overrides();
         let removed = before.keys().filter(|name| !overrides.contains_key(*name));
         let mut records: Vec<_> = removed.map(|name| config(&topic.name, name, None)).collect();
@@ -249,13 +264,32 @@ impl Topics {
         Ok(())
     }
 
-    fn open(&self, new: &NewTopic, now_ms: i64) -> Result<Arc<Topic>, TopicError> {
-        let name: Arc<str> = Arc::from(new.name.as_str());
-        let partitions = (0..new.partitions)
-            .map(|index| self.open_partition(&name, index, new.id, &new.options, now_ms))
-            .collect::<Result<Vec<_>, _>>()?;
-        let overrides = RwLock::new(Arc::new(new.overrides.clone()));
-        Ok(Arc::new(Topic { name, id: new.id, partitions: RwLock::new(partitions), overrides }))
+    /// Whether a topic that was looked up before is still the one of its name. What is remembered of one that is gone
+    /// would bring it back, or change the one that came after it.
+    fn check_is_there(&self, topic: &Topic) -> Result<(), TopicError> {
+        self.by_id(topic.id).map(drop).ok_or(TopicError::Unknown)
+    }
+
+    /// Opens the logs of partitions that nobody has used yet: all of them, or none.
+    fn open_new(
+        &self,
+        topic: &str,
+        indexes: Range<i32>,
+        id: Uuid,
+        options: &Arc<LogOptions>,
+        now_ms: i64,
+    ) -> Result<Vec<Arc<Partition>>, OpenError> {
+        let mut opened = Vec::new();
+        for index in indexes {
+            match self.open_partition(topic, index, id, options, now_ms) {
+                Ok(partition) => opened.push(partition),
+                Err(error) => {
+                    self.take_back(&opened);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(opened)
     }
 
     fn open_partition(
@@ -270,12 +304,22 @@ impl Topics {
         Ok(Arc::new(Partition::new(index, log)))
     }
 
-    fn delete_logs(&self, topic: &Topic) -> Result<(), TopicError> {
-        for partition in topic.partitions() {
-            self.logs.delete_log(partition.log())?;
+    /// Deletes the logs of a change that comes to nothing; they would keep their names from being used.
+    fn take_back(&self, partitions: &[Arc<Partition>]) {
+        if let Err(error) = self.delete_logs(partitions) {
+            tracing::warn!("the logs of a topic that was not made cannot be deleted: {error}");
+        }
+    }
+
+    /// Deletes as many of the logs as can be deleted, and wakes whoever waits for records of them.
+    fn delete_logs(&self, partitions: &[Arc<Partition>]) -> Result<(), StorageError> {
+        let mut first_error = Ok(());
+        for partition in partitions {
+            let deleted = self.logs.delete_log(partition.log());
+            first_error = first_error.and(deleted);
             partition.wake_all();
         }
-        Ok(())
+        first_error
     }
 }
 
@@ -336,4 +380,57 @@ pub(crate) fn check_name(name: &str) -> Result<(), TopicError> {
         return Ok(());
     };
     Err(TopicError::InvalidName(format!("Topic name is invalid: {wrong}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use klamm_storage::{Home, ManagerSettings};
+
+    use super::*;
+    use crate::metadata::Remembered;
+
+    fn open(home: &Home) -> (Topics, Remembered) {
+        let logs = LogManager::open(home, ManagerSettings::default()).unwrap();
+        let (journal, remembered) = MetadataJournal::open(&logs, 0).unwrap();
+        (Topics::new(logs, Arc::new(journal)), remembered)
+    }
+
+    fn new(name: &str, id: u128, partitions: i32) -> NewTopic {
+        let (name, id, options) = (name.to_owned(), Uuid::from_u128(id), Arc::default());
+        NewTopic { name, id, partitions, overrides: BTreeMap::new(), options }
+    }
+
+    #[test]
+    fn a_topic_that_is_gone_is_not_changed_any_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::Folder(folder.path().to_owned());
+        let (topics, _) = open(&home);
+        let gone = topics.create(new("t", 1, 1), 0).unwrap();
+        topics.delete(&gone, 0).unwrap();
+        let unknown = |changed: Result<(), TopicError>| matches!(changed, Err(TopicError::Unknown));
+        let configs = BTreeMap::from([("retention.ms".to_owned(), "1".to_owned())]);
+        assert!(unknown(topics.add_partitions(&gone, 2, 0)));
+        assert!(unknown(topics.set_overrides(&gone, configs.clone(), &Arc::default(), 0)));
+        topics.create(new("t", 2, 1), 0).unwrap();
+        assert!(unknown(topics.add_partitions(&gone, 2, 0)));
+        assert!(unknown(topics.set_overrides(&gone, configs, &Arc::default(), 0)));
+        drop(topics);
+        let (_, remembered) = open(&home);
+        let topic = MetadataRecord::Topic { name: "t".to_owned(), id: Uuid::from_u128(2), partitions: 1 };
+        assert_eq!(remembered.records, [topic]);
+        assert_eq!(remembered.deleted.into_iter().collect::<Vec<_>>(), [Uuid::from_u128(1)]);
+    }
+
+    #[test]
+    fn a_change_that_fails_halfway_can_be_made_again() {
+        let (topics, _) = open(&Home::Memory);
+        // The log of the third partition is taken.
+        let taken = topics.logs.open_log("t", 2, Uuid::from_u128(9), Arc::default(), 0).unwrap();
+        assert!(matches!(topics.create(new("t", 1, 4), 0), Err(TopicError::Open(_))));
+        let topic = topics.create(new("t", 2, 1), 0).unwrap();
+        assert!(matches!(topics.add_partitions(&topic, 4, 0), Err(TopicError::Open(_))));
+        topics.logs.delete_log(&taken).unwrap();
+        topics.add_partitions(&topic, 4, 0).unwrap();
+        assert_eq!(topic.partition_count(), 4);
+    }
 }

@@ -174,6 +174,25 @@ impl LogManager {
         deleted
     }
 
+    /// Takes a log that was found and is not open out of the way: deletes it, or with `keep` leaves its files in a folder
+    /// whose name ends with `-stray`. Then one of the same name can be opened, which is another.
+    ///
+    /// # Errors
+    /// If it is open, or cannot be moved or deleted.
+    pub fn take_away(&self, found: &FoundLog, keep: bool) -> Result<(), StorageError> {
+        let Home::Folder(folder) = &self.home else { return Ok(()) };
+        let failed = StorageError::io(format!("taking {}-{} away", found.topic, found.partition));
+        // Held all the while: nobody opens it meanwhile.
+        let logs = self.logs.lock();
+        let key = (Arc::from(found.topic.as_str()), found.partition);
+        if logs.open.contains_key(&key) || logs.opening.contains(&key) {
+            return Err(failed(std::io::Error::other("it is open")));
+        }
+        home::take_away(folder, found, keep).map_err(failed)?;
+        self.history(&found.topic, found.partition);
+        Ok(())
+    }
+
     /// Writes down from where logs have to be recovered after a crash, and where they start.
     ///
     /// # Errors

@@ -33,6 +33,10 @@ const CLEAN_MARKER: &str = ".kafka_cleanshutdown";
 const NOBODYS: [&str; 2] = [LOCK, "lost+found"];
 /// The end of the name of a partition's folder that is being deleted.
 const DELETE_SUFFIX: &str = "-delete";
+/// The end of the name of a partition's folder that belongs to no topic, as in Kafka: it is left to whoever looks.
+const STRAY_SUFFIX: &str = "-stray";
+/// The longest name that file systems take.
+const LONGEST_FILE_NAME: usize = 255;
 
 /// Creates the folder if it is not there, locks it, and makes sure that it is ours. What was being deleted when the process
 /// died is deleted.
@@ -114,6 +118,16 @@ pub(super) fn find_logs(folder: &Path) -> Result<Vec<FoundLog>, OpenError> {
     }
     found.sort();
     Ok(found)
+}
+
+/// Takes the folder of a log out of the way: deletes it, or leaves it under a name that is no log's.
+pub(super) fn take_away(folder: &Path, log: &FoundLog, keep: bool) -> io::Result<()> {
+    let id = log.topic_id.unwrap_or_default().simple();
+    let end = format!("-{}.{id}{}", log.partition, if keep { STRAY_SUFFIX } else { DELETE_SUFFIX });
+    let topic = log.topic.get(..LONGEST_FILE_NAME.saturating_sub(end.len())).unwrap_or(&log.topic);
+    let away = folder.join(format!("{topic}{end}"));
+    std::fs::rename(folder.join(format!("{}-{}", log.topic, log.partition)), &away)?;
+    if keep { Ok(()) } else { std::fs::remove_dir_all(&away) }
 }
 
 /// Offsets from a checkpoint. One that is damaged is as good as none: then more has to be recovered.
