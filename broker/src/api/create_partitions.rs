@@ -2,7 +2,8 @@
 //!
 //! The new partitions can be used once this answers. A topic that is named twice is refused, and comes first in the
 //! answer. As in Kafka, a time-out of 0 or below refuses all of them, and a request may add 10,000 partitions at the most: a topic with which that is passed gets
-//! UNKNOWN_SERVER_ERROR, and so do those after it.
+//! UNKNOWN_SERVER_ERROR, and so do those after it. `__consumer_offsets` gets no more, which Kafka allows: a group's
+//! partition is its hash modulo their number, so that groups would look for their offsets where they are not.
 
 use std::collections::HashSet;
 
@@ -15,6 +16,7 @@ use kafka_protocol::protocol::StrBytes;
 use crate::context::{Answer, RequestContext};
 use crate::error_code::Told;
 use crate::placement::{MAX_CHANGES_PER_REQUEST, check_more};
+use crate::topics::OFFSETS_TOPIC;
 
 /// What an answer takes for each topic that is named.
 const ANSWER_BYTES: usize = 256;
@@ -63,6 +65,10 @@ fn add(
     });
     let have = topic.partition_count();
     let more = check_more(&asked.name, have, asked.count, assignments.as_deref(), cx.broker.node_id)?;
+    if *asked.name == *OFFSETS_TOPIC {
+        let sentence = format!("'{OFFSETS_TOPIC}' keeps its partitions: with more, groups would lose their offsets.");
+        return Err(Told::new(ResponseError::InvalidRequest, sentence));
+    }
     if more > *room {
         *room = 0;
         return Err(Told { error: ResponseError::UnknownServerError, message: None });
