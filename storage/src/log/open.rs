@@ -4,7 +4,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use uuid::Uuid;
@@ -48,7 +48,8 @@ impl Log {
         Arc::new(Log::new(shared, Place::Memory, (topic, partition, topic_id), options, found, now_ms))
     }
 
-    /// Opens the log in `folder`, which is created if it is not there.
+    /// Opens the log in `folder`. One that is not there is an empty log's, and is made by its first batch: a partition
+    /// that nobody uses costs the disk nothing.
     pub(crate) fn in_folder(
         shared: Arc<Shared>,
         folder: &Path,
@@ -57,16 +58,29 @@ impl Log {
         history: History,
         now_ms: i64,
     ) -> Result<Arc<Self>, OpenError> {
-        let failed = |error: io::Error| OpenError::file(folder, error);
-        let created = match std::fs::create_dir(folder) {
-            Ok(()) => true,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
-            Err(error) => return Err(failed(error)),
-        };
         let path: Arc<Path> = Arc::from(folder);
-        let found = if created { Found::nothing() } else { find(&shared, &path, &options, history, now_ms)? };
-        check_topic_id(folder, created, name.2)?;
-        Ok(Arc::new(Log::new(shared, Place::Folder(path), name, options, found, now_ms)))
+        let exists = folder.try_exists().map_err(|error| OpenError::file(folder, error))?;
+        let found = if exists {
+            let found = find(&shared, &path, &options, history, now_ms)?;
+            check_topic_id(folder, name.2)?;
+            found
+        } else {
+            Found::nothing()
+        };
+        let log = Log::new(shared, Place::Folder(path), name, options, found, now_ms);
+        log.has_folder.store(exists, Ordering::Relaxed);
+        Ok(Arc::new(log))
+    }
+
+    /// Makes the log's folder if it has none yet. The caller holds `state`.
+    pub(super) fn make_folder(&self) -> io::Result<()> {
+        let Some(folder) = self.folder().filter(|_| !self.has_folder.load(Ordering::Relaxed)) else {
+            return Ok(());
+        };
+        std::fs::create_dir_all(folder)?;
+        std::fs::write(folder.join(METADATA_FILE), metadata_text(self.topic_id))?;
+        self.has_folder.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     fn new(
@@ -91,6 +105,7 @@ impl Log {
             first_unstable: AtomicI64::new(unstable),
             recovery_point: AtomicI64::new(found.recovery_point),
             deleted: AtomicBool::new(false),
+            has_folder: AtomicBool::new(false),
             epochs: RwLock::new(found.epochs),
             state: Mutex::new(State { producers: found.producers, last_flush_ms: now_ms, out_of_use: None }),
         }
@@ -301,16 +316,19 @@ fn remove_orphans(folder: &Path, bases: &[i64]) -> io::Result<()> {
 }
 
 /// Makes sure that the folder belongs to the topic; a folder that does not say is given to it.
-fn check_topic_id(folder: &Path, created: bool, wanted: Uuid) -> Result<(), OpenError> {
-    let path = folder.join(METADATA_FILE);
-    if !created && let Some(found) = read_topic_id(folder)? {
-        if found == wanted {
-            return Ok(());
+fn check_topic_id(folder: &Path, wanted: Uuid) -> Result<(), OpenError> {
+    match read_topic_id(folder)? {
+        Some(found) if found == wanted => Ok(()),
+        Some(found) => Err(OpenError::OtherTopic { folder: folder.to_owned(), found, wanted }),
+        None => {
+            let path = folder.join(METADATA_FILE);
+            std::fs::write(&path, metadata_text(wanted)).map_err(|error| OpenError::file(path, error))
         }
-        return Err(OpenError::OtherTopic { folder: folder.to_owned(), found, wanted });
     }
-    let text = format!("version: 0\ntopic_id: {}", to_base64(wanted));
-    std::fs::write(&path, text).map_err(|error| OpenError::file(path, error))
+}
+
+fn metadata_text(topic_id: Uuid) -> String {
+    format!("version: 0\ntopic_id: {}", to_base64(topic_id))
 }
 
 /// The id of the topic that a partition's folder belongs to, if it says.
