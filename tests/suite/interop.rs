@@ -112,7 +112,8 @@ fn fill(address: &str) -> String {
         let topic = TopicProduceData::default()
             .with_name(TopicName(StrBytes::from_static_str("files")))
             .with_partition_data(vec![data]);
-        let request = ProduceRequest::default().with_acks(-1).with_timeout_ms(1000).with_topic_data(vec![topic]);
+        let request =
+            ProduceRequest::default().with_acks(-1).with_timeout_ms(1000).with_topic_data(vec![topic]);
         let response = wire.call(&request, 9);
         assert_eq!(response.responses[0].partition_responses[0].error_code, 0, "{response:?}");
     }

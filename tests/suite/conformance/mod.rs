@@ -1,8 +1,8 @@
 //! Conformance: the same requests, good and bad, at every version, sent to a real Apache Kafka and to Klamm; the
 //! answers are compared field by field.
 //!
-//! * `cargo test conformance` plays each scenario against a Klamm of its own and compares with what Kafka answered,
-//!   as recorded in `recorded/`.
+//! * `cargo test conformance` plays each scenario against a Klamm of its own, in memory and again on a data folder, and
+//!   compares with what Kafka answered, as recorded in `recorded/`.
 //! * `tests/peers/record-conformance` records anew from a real Kafka (`KLAMM_CONFORMANCE_RECORD=HOST:PORT`).
 //! * `KLAMM_CONFORMANCE_TARGET=HOST:PORT` compares any running broker with the recordings: Kafka with itself, say.
 //! * `KLAMM_CONFORMANCE_VERBOSE=1` prints each step.
@@ -31,53 +31,54 @@ use target::Target;
 static SHARED: Mutex<()> = Mutex::new(());
 
 /// How many differences a failure shows.
-const SHOWN: usize = 4000;
+const SHOWN: usize = 60;
 
 /// Plays a scenario and records it or compares it, as the environment says.
 fn run(scenario: &str, play: fn(&mut Session<'_>)) {
     let record = std::env::var("KLAMM_CONFORMANCE_RECORD").ok();
     let shared = record.clone().or_else(|| std::env::var("KLAMM_CONFORMANCE_TARGET").ok());
     let _turn = shared.as_ref().map(|_| SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
-    let target = match shared {
-        Some(address) => Target::at(&address),
-        None => Target::klamm(),
+    let Some(address) = shared else {
+        compare(scenario, &Target::in_memory(), play);
+        compare(scenario, &Target::in_a_folder(), play);
+        return;
     };
-    target.prepare();
-    let mut session = Session::new(&target);
-    play(&mut session);
-    let steps = session.into_steps();
+    let target = Target::at(&address);
     if record.is_some() {
-        std::fs::write(recording::path(scenario), recording::render(&steps))
-            .expect("a recording can be written");
+        let text = recording::render(&steps(&target, play));
+        std::fs::write(recording::path(scenario), text).expect("a recording can be written");
     } else {
-        let text =
-            std::fs::read_to_string(recording::path(scenario)).expect("the scenario has been recorded");
-        judge(scenario, &recording::parse(&text), &steps, target.shared);
+        compare(scenario, &target, play);
     }
 }
 
+fn steps(target: &Target, play: fn(&mut Session<'_>)) -> Vec<Step> {
+    target.prepare();
+    let mut session = Session::new(target);
+    play(&mut session);
+    session.into_steps()
+}
+
 /// Fails with the differences that are not meant, and with the meant ones that do not occur.
-fn judge(scenario: &str, kafka: &[Step], ours: &[Step], is_kafka: bool) {
-    let mut differences = recording::compare(kafka, ours);
+fn compare(scenario: &str, target: &Target, play: fn(&mut Session<'_>)) {
+    let ours = steps(target, play);
+    let text = std::fs::read_to_string(recording::path(scenario)).expect("the scenario has been recorded");
+    let kafka = recording::parse(&text);
+    let mut differences = recording::compare(&kafka, &ours);
     let mut report = String::new();
-    if !is_kafka {
-        for meant in deliberate::DELIBERATE.iter().filter(|d| d.scenarios.contains(&scenario)) {
-            let before = differences.len();
-            differences.retain(|d| !meant.covers(d));
-            if before == differences.len() {
-                writeln!(report, "no longer different: {} / {}: {}", meant.step, meant.field, meant.reason)
-                    .expect("memory takes it");
-            }
+    for meant in deliberate::DELIBERATE.iter().filter(|d| d.applies(scenario, target)) {
+        let before = differences.len();
+        differences.retain(|d| !meant.covers(d));
+        if before == differences.len() {
+            writeln!(report, "no longer different: {} / {}: {}", meant.step, meant.field, meant.reason)
+                .expect("memory takes it");
         }
     }
     describe(&differences, &mut report);
-    assert!(
-        report.is_empty(),
-        "{scenario}: {} of {} steps differ\n{report}",
-        steps_in(&differences),
-        kafka.len()
-    );
-    println!("{scenario}: {} steps agree", kafka.len());
+    let place = if target.in_memory { " in memory" } else { "" };
+    let (differing, all) = (steps_in(&differences), kafka.len());
+    assert!(report.is_empty(), "{scenario}{place}: {differing} of {all} steps differ\n{report}");
+    println!("{scenario}{place}: {all} steps agree");
 }
 
 fn steps_in(differences: &[Difference]) -> usize {

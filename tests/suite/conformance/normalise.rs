@@ -153,8 +153,9 @@ impl Normaliser {
 /// Texts of errors name the time.
 fn clocks(text: &str) -> String {
     let mut out = String::new();
-    for piece in text.split_inclusive(|c: char| !c.is_ascii_digit()) {
-        let digits = piece.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let part_of_number = |c: char| c.is_ascii_digit() || c == '-';
+    for piece in text.split_inclusive(|c: char| !part_of_number(c)) {
+        let digits = piece.trim_end_matches(|c: char| !part_of_number(c));
         if is_clock(digits) {
             out.push_str("<clock>");
             out.push_str(&piece[digits.len()..]);
@@ -165,11 +166,13 @@ fn clocks(text: &str) -> String {
     out
 }
 
-/// Whether a number is a time within an hour of now.
+/// Whether a number is a time within two hours of now (limits on timestamps are an hour off), or that less the
+/// largest number there is (a limit that is none).
 fn is_clock(word: &str) -> bool {
     let Ok(number) = word.parse::<i64>() else { return false };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
-    i64::try_from(now).is_ok_and(|now| (number - now).abs() < 3_600_000)
+    let Ok(now) = i64::try_from(now) else { return false };
+    [now, now - i64::MAX].into_iter().any(|time| number.abs_diff(time) < 7_200_000)
 }
 
 fn find_uuid(text: &str) -> Option<usize> {

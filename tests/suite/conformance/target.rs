@@ -7,18 +7,24 @@ use kafka_protocol::messages::*;
 use kafka_protocol::protocol::StrBytes;
 use klamm_broker::Broker;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 /// A broker to play against.
 pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     /// A broker at an address: Apache Kafka.
     pub(crate) shared: bool,
+    /// A Klamm without a disk.
+    pub(crate) in_memory: bool,
     /// How long silence must last to count as no answer.
     pub(crate) silence: Duration,
     /// Print each step.
     pub(crate) verbose: bool,
+    // In this order: the broker lets go of its folder before that is removed.
     _broker: Option<Broker>,
+    _folder: Option<TempDir>,
 }
 
 impl Target {
@@ -28,21 +34,34 @@ impl Target {
         Target {
             address,
             shared: true,
+            in_memory: false,
             silence: Duration::from_millis(1500),
             verbose: verbose(),
             _broker: None,
+            _folder: None,
         }
     }
 
-    /// A new Klamm.
-    pub(crate) fn klamm() -> Target {
-        let (address, broker) = start_klamm();
+    /// A new Klamm that keeps nothing.
+    pub(crate) fn in_memory() -> Target {
+        Target::klamm(None)
+    }
+
+    /// A new Klamm that keeps its data in a folder of its own.
+    pub(crate) fn in_a_folder() -> Target {
+        Target::klamm(Some(TempDir::new().expect("a folder can be made")))
+    }
+
+    fn klamm(folder: Option<TempDir>) -> Target {
+        let (address, broker) = start_klamm(folder.as_ref().map(TempDir::path));
         Target {
             address,
             shared: false,
+            in_memory: folder.is_none(),
             silence: Duration::from_millis(400),
             verbose: verbose(),
             _broker: Some(broker),
+            _folder: folder,
         }
     }
 
@@ -78,9 +97,13 @@ impl Target {
 }
 
 /// Starts a Klamm with node id 1 in this process.
-fn start_klamm() -> (SocketAddr, Broker) {
-    let broker =
-        Broker::builder().listen("127.0.0.1:0").config("node.id", "1").start().expect("a broker starts");
+fn start_klamm(folder: Option<&Path>) -> (SocketAddr, Broker) {
+    let builder = Broker::builder().listen("127.0.0.1:0").config("node.id", "1");
+    let builder = match folder {
+        Some(folder) => builder.data_dir(folder),
+        None => builder,
+    };
+    let broker = builder.start().expect("a broker starts");
     let address = broker.bootstrap_servers().parse().expect("an address");
     (address, broker)
 }

@@ -7,6 +7,7 @@ use crate::conformance::request::{
 use crate::conformance::session::Session;
 use kafka_protocol::messages::IncrementalAlterConfigsRequest;
 use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
+use std::time::{Duration, Instant};
 
 /// Sets a config (or deletes it) of a topic (2) or of brokers (4).
 fn set(s: &mut Session<'_>, kind: i8, of: &str, name: &str, value: Option<&str>) {
@@ -106,6 +107,8 @@ pub(crate) fn append_time(s: &mut Session<'_>) {
         let t = create(s, &format!("append-time-{codec}"), 1, &configs);
         for _ in 0..2 {
             store(s, &t, 0, Batch::counted(3).attributes(number).bytes());
+            let stored = Instant::now();
+            s.until("the clock moves on", |_| stored.elapsed() > Duration::from_millis(2));
         }
         for timestamp in [0, T0, T0 + 1_000_000, i64::MAX, -1, -2, -3] {
             s.call(format!("{codec}: {timestamp}"), 8, list_offsets(&[(&t.name, &[(0, timestamp)])]));
