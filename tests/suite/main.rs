@@ -14,4 +14,5 @@ mod harness;
 mod interop;
 mod serve;
 mod tidy;
+mod topics;
 mod wire;

@@ -2,7 +2,8 @@
 //!
 //! -1 stands for the high watermark. An offset below the start changes nothing, and is answered with the start that
 //! there is. A topic that is only compacted gets POLICY_VIOLATION, one of the broker's own INVALID_TOPIC_EXCEPTION. There
-//! is no other replica to wait for, so the time-out plays no part.
+//! is no other replica to wait for, so the time-out plays no part. Where the logs start is written down before this
+//! answers: records that were deleted do not come back after a crash.
 
 use indexmap::IndexMap;
 use kafka_protocol::error::ResponseError;
@@ -32,14 +33,31 @@ pub(crate) async fn handle(
             asked.entry(&topic.name).or_default().insert(partition.partition_index, partition.offset);
         }
     }
-    let topics = tokio::task::block_in_place(|| {
-        let of_topic = |(name, partitions): (&TopicName, IndexMap<i32, i64>)| {
-            let results = partitions.into_iter().map(|(index, before)| delete(cx, name, index, before));
-            DeleteRecordsTopicResult::default().with_name(name.clone()).with_partitions(results.collect())
-        };
-        asked.into_iter().map(of_topic).collect()
-    });
+    let topics = tokio::task::block_in_place(|| delete_all(cx, asked));
     Ok(DeleteRecordsResponse::default().with_topics(topics))
+}
+
+fn delete_all(
+    cx: &RequestContext,
+    asked: IndexMap<&TopicName, IndexMap<i32, i64>>,
+) -> Vec<DeleteRecordsTopicResult> {
+    let of_topic = |(name, partitions): (&TopicName, IndexMap<i32, i64>)| {
+        let results = partitions.into_iter().map(|(index, before)| delete(cx, name, index, before));
+        DeleteRecordsTopicResult::default().with_name(name.clone()).with_partitions(results.collect())
+    };
+    let mut topics: Vec<_> = asked.into_iter().map(of_topic).collect();
+    let deleted = topics.iter_mut().flat_map(|topic| &mut topic.partitions).filter(|p| p.error_code == 0);
+    let deleted: Vec<_> = deleted.collect();
+    if !deleted.is_empty()
+        && let Err(error) = cx.broker.topics.logs().checkpoint()
+    {
+        tracing::warn!("where logs start cannot be written down: {error}");
+        for partition in deleted {
+            partition.low_watermark = NONE;
+            partition.error_code = ResponseError::KafkaStorageError.code();
+        }
+    }
+    topics
 }
 
 fn delete(cx: &RequestContext, name: &TopicName, index: i32, before: i64) -> DeleteRecordsPartitionResult {

@@ -179,6 +179,8 @@ impl Reader {
                 fetched
             }
             Err(ReadError::OffsetOutOfRange { .. }) => failed(ResponseError::OffsetOutOfRange),
+            // The topic went while the fetch waited.
+            Err(ReadError::Deleted) => failed(ResponseError::UnknownTopicOrPartition),
             Err(error) => {
                 tracing::warn!("a fetch from {}-{index} cannot be answered: {error}", source.key.0);
                 failed(ResponseError::KafkaStorageError)

@@ -105,6 +105,8 @@ impl Partition {
         }
         log.delete_records(before).map_err(|error| match error {
             StorageError::OffsetOutOfRange { .. } => ResponseError::OffsetOutOfRange,
+            // The topic went while the request was on its way.
+            StorageError::Deleted => ResponseError::UnknownTopicOrPartition,
             error => {
                 tracing::warn!(
                     "records of {}-{} could not be deleted: {error}",
@@ -117,6 +119,9 @@ impl Partition {
     }
 
     fn unreadable(&self, error: &ReadError) -> ResponseError {
+        if matches!(error, ReadError::Deleted) {
+            return ResponseError::UnknownTopicOrPartition;
+        }
         let log = self.log();
         tracing::warn!("an offset of {}-{} could not be looked up: {error}", log.topic(), log.partition());
         ResponseError::KafkaStorageError

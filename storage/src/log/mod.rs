@@ -54,6 +54,8 @@ pub struct Log {
     /// Up to here everything is known to be on the disk.
     recovery_point: AtomicI64,
     deleted: AtomicBool,
+    /// Whether its folder has been made, where it is to have one.
+    has_folder: AtomicBool,
     epochs: RwLock<LeaderEpochs>,
     state: Mutex<State>,
 }
@@ -192,7 +194,8 @@ impl Log {
     fn write_epochs(&self, epochs: &LeaderEpochs) -> Result<(), StorageError> {
         let Some(folder) = self.folder() else { return Ok(()) };
         let path = folder.join(crate::epochs::FILE);
-        let done = self.shared.disk.replace(&path, epochs.to_text().as_bytes());
+        let done =
+            self.make_folder().and_then(|()| self.shared.disk.replace(&path, epochs.to_text().as_bytes()));
         done.map_err(StorageError::io("writing the leader epochs"))
     }
 

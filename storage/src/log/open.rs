@@ -4,17 +4,17 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use uuid::Uuid;
 
 use super::{Log, State};
 use crate::epochs::{self, LeaderEpochs};
-use crate::error::OpenError;
+use crate::error::{OpenError, ReadError};
 use crate::options::LogOptions;
 use crate::producer::{Producers, snapshot};
-use crate::segment::open::Opening;
+use crate::segment::open::{Opening, Recovered};
 use crate::segment::{Place, Segment, name, remove_if_there};
 use crate::shared::Shared;
 
@@ -48,7 +48,8 @@ impl Log {
         Arc::new(Log::new(shared, Place::Memory, (topic, partition, topic_id), options, found, now_ms))
     }
 
-    /// Opens the log in `folder`, which is created if it is not there.
+    /// Opens the log in `folder`. One that is not there is an empty log's, and is made by its first batch: a partition
+    /// that nobody uses costs the disk nothing.
     pub(crate) fn in_folder(
         shared: Arc<Shared>,
         folder: &Path,
@@ -57,16 +58,29 @@ impl Log {
         history: History,
         now_ms: i64,
     ) -> Result<Arc<Self>, OpenError> {
-        let failed = |error: io::Error| OpenError::file(folder, error);
-        let created = match std::fs::create_dir(folder) {
-            Ok(()) => true,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
-            Err(error) => return Err(failed(error)),
-        };
         let path: Arc<Path> = Arc::from(folder);
-        let found = if created { Found::nothing() } else { find(&shared, &path, &options, history, now_ms)? };
-        check_topic_id(folder, created, name.2)?;
-        Ok(Arc::new(Log::new(shared, Place::Folder(path), name, options, found, now_ms)))
+        let exists = folder.try_exists().map_err(|error| OpenError::file(folder, error))?;
+        let found = if exists {
+            let found = find(&shared, &path, &options, history, now_ms)?;
+            check_topic_id(folder, name.2)?;
+            found
+        } else {
+            Found::nothing()
+        };
+        let log = Log::new(shared, Place::Folder(path), name, options, found, now_ms);
+        log.has_folder.store(exists, Ordering::Relaxed);
+        Ok(Arc::new(log))
+    }
+
+    /// Makes the log's folder if it has none yet. The caller holds `state`.
+    pub(super) fn make_folder(&self) -> io::Result<()> {
+        let Some(folder) = self.folder().filter(|_| !self.has_folder.load(Ordering::Relaxed)) else {
+            return Ok(());
+        };
+        std::fs::create_dir_all(folder)?;
+        std::fs::write(folder.join(METADATA_FILE), metadata_text(self.topic_id))?;
+        self.has_folder.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     fn new(
@@ -91,6 +105,7 @@ impl Log {
             first_unstable: AtomicI64::new(unstable),
             recovery_point: AtomicI64::new(found.recovery_point),
             deleted: AtomicBool::new(false),
+            has_folder: AtomicBool::new(false),
             epochs: RwLock::new(found.epochs),
             state: Mutex::new(State { producers: found.producers, last_flush_ms: now_ms, out_of_use: None }),
         }
@@ -153,8 +168,8 @@ fn find(
     Ok(Found { segments, log_start, log_end, recovery_point, producers, epochs })
 }
 
-/// Opens the segments in order. From the first on that is cut short, the later ones are deleted: nothing can follow a
-/// gap.
+/// Opens the segments in order. From the first on that a crash cut short, the later ones are deleted: nothing can follow
+/// a gap. Damage to what was known to be on the disk says nothing against what lies behind it.
 fn open_segments(opening: &Opening<'_>, history: History) -> io::Result<Vec<Arc<Segment>>> {
     let mut bases = files_of_kind(opening.folder, name::LOG)?;
     bases.sort_unstable();
@@ -163,33 +178,47 @@ fn open_segments(opening: &Opening<'_>, history: History) -> io::Result<Vec<Arc<
     let mut segments: Vec<Arc<Segment>> = Vec::with_capacity(bases.len());
     for (index, base) in bases.iter().enumerate() {
         let next = bases.get(index + 1).copied();
-        let synced = next.is_some_and(|next| next <= recovery_point);
-        let trusted = if history.clean || synced { opening.trust(*base, next)? } else { None };
-        if let Some(segment) = trusted {
+        // Up to here the segment was known to be whole.
+        let synced = history.clean || next.is_some_and(|next| next <= recovery_point);
+        let known_end = synced.then(|| next.unwrap_or(recovery_point));
+        let trusted = if synced { opening.trust(*base, next)? } else { None };
+        if let Some(segment) = trusted.filter(|segment| known_end <= Some(segment.end_offset())) {
             segments.push(segment);
             continue;
         }
-        let recovered = opening.recover(*base)?;
-        let reaches_next = next.is_none_or(|next| recovered.segment.end_offset() <= next);
-        if next.is_some() {
+        let recovered = opening.recover(*base, known_end)?;
+        let end = recovered.segment.end_offset();
+        if next.is_some() || recovered.kept {
             recovered.segment.seal()?;
         }
-        let lost = recovered.cut.is_some() || !reaches_next;
         segments.push(Arc::clone(&recovered.segment));
-        if lost {
-            let (why, bytes) = recovered.cut.unwrap_or(("its offsets reach into the next segment", 0));
-            let later = bases.get(index + 1..).unwrap_or_default();
-            tracing::warn!(
-                "{}: the segment at offset {base} was cut at offset {}, because {why}; {bytes} bytes of it and {} later \
-                 segments are gone",
-                opening.folder.display(),
-                recovered.segment.end_offset(),
-                later.len()
-            );
-            return cut_behind(opening, segments, later);
+        if recovered.damage.is_some() || next.is_some_and(|next| next < end) {
+            tell_of_damage(opening.folder, *base, &recovered);
+        }
+        if recovered.kept && next.is_none() {
+            segments.push(opening.begin(end));
+        } else if !recovered.kept && (recovered.damage.is_some() || next.is_some_and(|next| next < end)) {
+            return cut_behind(opening, segments, bases.get(index + 1..).unwrap_or_default());
         }
     }
     Ok(segments)
+}
+
+fn tell_of_damage(folder: &Path, base: i64, recovered: &Recovered) {
+    let (why, bytes) = recovered.damage.unwrap_or(("its offsets reach into the next segment", 0));
+    let folder = folder.display();
+    if recovered.kept {
+        tracing::error!(
+            "{folder}: the segment at offset {base} is damaged, because {why}; its last {bytes} bytes cannot be read and \
+             are left as they are"
+        );
+    } else {
+        let end = recovered.segment.end_offset();
+        tracing::warn!(
+            "{folder}: the segment at offset {base} was cut at offset {end}, because {why}; {bytes} bytes of it are gone, \
+             and the segments behind it"
+        );
+    }
 }
 
 /// Deletes the segments behind a cut, and opens the one that was cut for appending.
@@ -205,7 +234,7 @@ fn cut_behind(
     }
     if let Some(cut) = segments.pop() {
         // Once more, because the last segment is not sealed.
-        let again = if cut.is_sealed() { opening.recover(cut.base_offset())?.segment } else { cut };
+        let again = if cut.is_sealed() { opening.recover(cut.base_offset(), None)?.segment } else { cut };
         segments.push(again);
     }
     Ok(segments)
@@ -235,11 +264,16 @@ fn find_producers(
         }
     }
     for segment in segments.iter().filter(|segment| segment.end_offset() > from) {
-        segment.for_each_batch(from, |header, _, _| {
+        let read = segment.for_each_batch(from, |header, _, _| {
             producers.appended(header);
             epochs.assign(header.leader_epoch, header.base_offset);
             ControlFlow::Continue(())
-        })?;
+        });
+        match read {
+            // Nothing can be learnt from the rest of a damaged segment.
+            Ok(()) | Err(ReadError::Corrupt(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(producers)
 }
@@ -282,16 +316,19 @@ fn remove_orphans(folder: &Path, bases: &[i64]) -> io::Result<()> {
 }
 
 /// Makes sure that the folder belongs to the topic; a folder that does not say is given to it.
-fn check_topic_id(folder: &Path, created: bool, wanted: Uuid) -> Result<(), OpenError> {
-    let path = folder.join(METADATA_FILE);
-    if !created && let Some(found) = read_topic_id(folder)? {
-        if found == wanted {
-            return Ok(());
+fn check_topic_id(folder: &Path, wanted: Uuid) -> Result<(), OpenError> {
+    match read_topic_id(folder)? {
+        Some(found) if found == wanted => Ok(()),
+        Some(found) => Err(OpenError::OtherTopic { folder: folder.to_owned(), found, wanted }),
+        None => {
+            let path = folder.join(METADATA_FILE);
+            std::fs::write(&path, metadata_text(wanted)).map_err(|error| OpenError::file(path, error))
         }
-        return Err(OpenError::OtherTopic { folder: folder.to_owned(), found, wanted });
     }
-    let text = format!("version: 0\ntopic_id: {}", to_base64(wanted));
-    std::fs::write(&path, text).map_err(|error| OpenError::file(path, error))
+}
+
+fn metadata_text(topic_id: Uuid) -> String {
+    format!("version: 0\ntopic_id: {}", to_base64(topic_id))
 }
 
 /// The id of the topic that a partition's folder belongs to, if it says.

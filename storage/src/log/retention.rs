@@ -156,7 +156,9 @@ impl Log {
     }
 
     fn delete_files(&self, segments: &[Arc<Segment>]) -> io::Result<()> {
-        let Some(folder) = self.folder() else { return Ok(()) };
+        let Some(folder) = self.folder().filter(|_| self.has_folder.load(Ordering::Relaxed)) else {
+            return Ok(());
+        };
         // Out of the way first, under the name that Kafka gives it: if it cannot be emptied now, the next start does it.
         let end = format!("-{}.{}-delete", self.partition, self.topic_id.simple());
         let topic = self.topic.get(..LONGEST_FILE_NAME.saturating_sub(end.len())).unwrap_or(&self.topic);

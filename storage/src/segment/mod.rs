@@ -223,12 +223,6 @@ impl Segment {
     /// If the disk has no room for the indexes, among others. Then the segment can still be appended to.
     pub(crate) fn seal(&self) -> io::Result<()> {
         let mut writer = self.writer.lock();
-        let (max_timestamp, offset) = self.max_timestamp();
-        if max_timestamp >= 0 {
-            // As Kafka does: a sealed segment's time index ends with its largest timestamp.
-            let relative_offset = u32::try_from(offset - self.base_offset).unwrap_or(0);
-            self.live_indexes().push_time(index::TimeEntry { timestamp: max_timestamp, relative_offset });
-        }
         self.write_down(&mut writer)?;
         self.sealed.store(true, Ordering::Release);
         if matches!(self.place, Place::Folder(_)) {
@@ -260,6 +254,12 @@ impl Segment {
             file.set_len(len)?;
         }
         let (live, disk) = (self.live_indexes(), &self.shared.disk);
+        let (timestamp, offset) = self.max_timestamp();
+        if timestamp >= 0 {
+            // As Kafka does: the time index ends with the largest timestamp.
+            let relative_offset = u32::try_from(offset - self.base_offset).unwrap_or(0);
+            live.push_time(index::TimeEntry { timestamp, relative_offset });
+        }
         disk.replace(&name::path(folder, self.base_offset, name::OFFSET_INDEX), &live.offsets_to_bytes())?;
         disk.replace(&name::path(folder, self.base_offset, name::TIME_INDEX), &live.times_to_bytes())
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::index::{OFFSET_ENTRY, TIME_ENTRY, read_offset_entry, read_time_entry};
+use super::index::{OFFSET_ENTRY, OffsetEntry, TIME_ENTRY, TimeEntry, read_offset_entry, read_time_entry};
 use super::{Extent, Place, Segment, name, open_or_create};
 use crate::batch::header::{self, MAGIC};
 use crate::batch::{BatchHeader, HEADER_BYTES};
@@ -25,89 +25,109 @@ pub(crate) struct Opening<'a> {
 /// A segment that was read batch by batch.
 pub(crate) struct Recovered {
     pub(crate) segment: Arc<Segment>,
-    /// What was found where the segment was cut, and how many bytes went with it. Zeros, which are blocks reserved and
-    /// never written, do not count.
-    pub(crate) cut: Option<(&'static str, usize)>,
+    /// What was found behind the last good batch, and how many bytes it has. Zeros, which are blocks reserved and never
+    /// written, do not count.
+    pub(crate) damage: Option<(&'static str, usize)>,
+    /// Whether the file was left as it is, damage and all.
+    pub(crate) kept: bool,
 }
 
 impl Opening<'_> {
-    fn segment(&self, base_offset: i64) -> Arc<Segment> {
+    /// A segment that has no batches yet.
+    pub(crate) fn begin(&self, base_offset: i64) -> Arc<Segment> {
         let place = Place::Folder(Arc::clone(self.folder));
         Segment::new(Arc::clone(self.shared), place, base_offset, self.limit, self.now_ms)
     }
 
     /// Opens a segment whose files are as they were left by a clean end, or were synced. `end_offset` is where the next
     /// segment begins; without one it is the last, and can be appended to. `None` if the files are not in order after
-    /// all.
+    /// all, as far as a look at their ends tells.
     pub(crate) fn trust(
         &self,
         base_offset: i64,
         end_offset: Option<i64>,
     ) -> io::Result<Option<Arc<Segment>>> {
-        let segment = self.segment(base_offset);
+        let segment = self.begin(base_offset);
         let path = |kind| name::path(self.folder, base_offset, kind);
-        let len = usize::try_from(std::fs::metadata(path(name::LOG))?.len()).map_err(io::Error::other)?;
-        let (Ok(offsets), Ok(times)) =
-            (std::fs::read(path(name::OFFSET_INDEX)), std::fs::read(path(name::TIME_INDEX)))
-        else {
-            return Ok(None);
-        };
-        let last_entry = read_last(&offsets, OFFSET_ENTRY, read_offset_entry);
-        let in_order = offsets.len().is_multiple_of(OFFSET_ENTRY)
+        let file = open_or_create(&path(name::LOG))?;
+        let len = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+        let indexes = (std::fs::read(path(name::OFFSET_INDEX)), std::fs::read(path(name::TIME_INDEX)));
+        let (Ok(offsets), Ok(times)) = indexes else { return Ok(None) };
+        let of_right_length = offsets.len().is_multiple_of(OFFSET_ENTRY)
             && times.len().is_multiple_of(TIME_ENTRY)
-            && last_entry.is_none_or(|last| (last.position as usize) < len)
+            && (len == 0 || !times.is_empty())
             && u32::try_from(len).is_ok();
-        if !in_order {
+        if !of_right_length {
             return Ok(None);
         }
-        if let Some(last) = read_last(&times, TIME_ENTRY, read_time_entry) {
-            segment.max_timestamp.store(last.timestamp, Ordering::Release);
-            let offset = base_offset + i64::from(last.relative_offset);
-            segment.max_timestamp_offset.store(offset, Ordering::Release);
-        }
-        segment.flushed.store(len, Ordering::Release);
-        if let Some(end_offset) = end_offset {
-            segment.set_extent(Extent { len, end_offset });
-            segment.sealed.store(true, Ordering::Release);
-            *segment.live.lock() = None;
-            return Ok(Some(segment));
-        }
-        let live = segment.live_indexes();
-        (0..offsets.len() / OFFSET_ENTRY)
-            .filter_map(|index| read_offset_entry(&offsets, index))
-            .for_each(|entry| live.push_offset(entry));
-        (0..times.len() / TIME_ENTRY)
-            .filter_map(|index| read_time_entry(&times, index))
-            .for_each(|entry| live.push_time(entry));
-        let from = last_entry.map_or(0, |last| last.position as usize);
-        Ok(self.read_tail(&segment, from, len)?.then_some(segment))
-    }
-
-    /// Reads the heads of the batches behind the last index entry of the segment that is appended to.
-    fn read_tail(&self, segment: &Segment, from: usize, len: usize) -> io::Result<bool> {
-        let file = open_or_create(&name::path(self.folder, segment.base_offset, name::LOG))?;
         let map = Map::of_sealed_file(&file, len)?;
         let bytes = map.slice(0..len).unwrap_or_default();
+        if let Some(last) = read_last(&times, TIME_ENTRY, read_time_entry) {
+            let offset = base_offset + i64::from(last.relative_offset);
+            if !leads_to_batch(bytes, &offsets, last, base_offset) {
+                return Ok(None);
+            }
+            segment.max_timestamp.store(last.timestamp, Ordering::Release);
+            segment.max_timestamp_offset.store(offset, Ordering::Release);
+        }
+        if end_offset.is_none() {
+            let live = segment.live_indexes();
+            let entries = (0..offsets.len() / OFFSET_ENTRY).filter_map(|at| read_offset_entry(&offsets, at));
+            entries.for_each(|entry| live.push_offset(entry));
+            let entries = (0..times.len() / TIME_ENTRY).filter_map(|at| read_time_entry(&times, at));
+            entries.for_each(|entry| live.push_time(entry));
+        }
+        let last_entry = read_last(&offsets, OFFSET_ENTRY, read_offset_entry);
+        let Some(end) = self.read_tail(&segment, bytes, last_entry, end_offset.is_none()) else {
+            return Ok(None);
+        };
+        if end_offset.is_some_and(|next| next < end) {
+            return Ok(None);
+        }
+        segment.set_extent(Extent { len, end_offset: end_offset.unwrap_or(end) });
+        segment.flushed.store(len, Ordering::Release);
+        if end_offset.is_some() {
+            segment.sealed.store(true, Ordering::Release);
+            *segment.live.lock() = None;
+        }
+        Ok(Some(segment))
+    }
+
+    /// Reads the heads of the batches from the last index entry on, and indexes them where they are not yet. Gives the
+    /// offset behind the last; `None` if they do not lead to the end of the file, or the entry not to a batch.
+    fn read_tail(
+        &self,
+        segment: &Segment,
+        bytes: &[u8],
+        last_entry: Option<OffsetEntry>,
+        is_last: bool,
+    ) -> Option<i64> {
         if let Some(first) = BatchHeader::read(bytes) {
             segment.first_timestamp.store(first.max_timestamp, Ordering::Release);
         }
-        let mut extent = Extent { len: from, end_offset: segment.base_offset };
-        let first_entry = from;
+        let from = last_entry.map_or(0, |entry| entry.position as usize);
+        let mut end_offset = segment.base_offset;
+        let mut is_entry = last_entry.is_some();
         let end = scan(bytes, from, |position, header, _| {
-            // The batch of the last entry is in the index already.
-            if position > first_entry || first_entry == 0 {
+            let entry_offset = last_entry.map(|entry| segment.base_offset + i64::from(entry.relative_offset));
+            if std::mem::take(&mut is_entry) {
+                if entry_offset != Some(header.last_offset()) {
+                    return ControlFlow::Break(());
+                }
+            } else if is_last {
                 segment.index(header, position, self.interval);
             }
-            extent = Extent { len: position + header.size(), end_offset: header.last_offset() + 1 };
+            end_offset = header.last_offset() + 1;
             ControlFlow::Continue(())
         });
-        segment.set_extent(extent);
-        Ok(end == len && extent.end_offset >= segment.base_offset)
+        (end == bytes.len() && !is_entry).then_some(end_offset)
     }
 
-    /// Reads every batch of a segment, checks it, builds the indexes anew, and cuts the file behind the last good one.
-    pub(crate) fn recover(&self, base_offset: i64) -> io::Result<Recovered> {
-        let segment = self.segment(base_offset);
+    /// Reads every batch of a segment, checks it, and builds the indexes anew. The file is cut behind the last good batch;
+    /// unless it is known to have reached to `known_end` and does no more: then it is left for whoever can repair it.
+    /// Reading that part is an error, and its offsets are not given out again.
+    pub(crate) fn recover(&self, base_offset: i64, known_end: Option<i64>) -> io::Result<Recovered> {
+        let segment = self.begin(base_offset);
         let file = open_or_create(&name::path(self.folder, base_offset, name::LOG))?;
         let len = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
         let map = Map::of_sealed_file(&file, len)?;
@@ -132,14 +152,32 @@ impl Opening<'_> {
             extent = Extent { len: position + header.size(), end_offset: header.last_offset() + 1 };
             ControlFlow::Continue(())
         });
-        segment.set_extent(extent);
         let rest = bytes.get(end..).unwrap_or_default();
-        let cut = rest.iter().any(|byte| *byte != 0).then_some((why, rest.len()));
+        let rest_len = rest.len();
+        let damage = rest.iter().any(|byte| *byte != 0).then_some((why, rest_len));
         drop(map);
+        if let Some(end_offset) = known_end.filter(|known| *known > extent.end_offset) {
+            segment.set_extent(Extent { len, end_offset });
+            return Ok(Recovered { segment, damage: damage.or(Some((why, rest_len))), kept: true });
+        }
+        segment.set_extent(extent);
         // Nobody else has the file mapped: the log is only being opened.
         file.set_len(extent.len as u64)?;
-        Ok(Recovered { segment, cut })
+        Ok(Recovered { segment, damage, kept: false })
     }
+}
+
+/// Whether the batch that an entry of the time index names is there and has the timestamp.
+fn leads_to_batch(bytes: &[u8], offsets: &[u8], entry: TimeEntry, base_offset: i64) -> bool {
+    let offset = base_offset + i64::from(entry.relative_offset);
+    let entries = (0..offsets.len() / OFFSET_ENTRY).rev().filter_map(|at| read_offset_entry(offsets, at));
+    let floor = entries.into_iter().find(|floor| floor.relative_offset <= entry.relative_offset);
+    let mut found = false;
+    scan(bytes, floor.map_or(0, |floor| floor.position as usize), |_, header, _| {
+        found = header.last_offset() == offset && header.max_timestamp == entry.timestamp;
+        if header.last_offset() < offset { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    found
 }
 
 fn read_last<T>(bytes: &[u8], size: usize, read: impl Fn(&[u8], usize) -> Option<T>) -> Option<T> {

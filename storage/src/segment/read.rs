@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use super::{Loaded, Segment};
+use super::{Extent, Loaded, Segment};
+use crate::batch::header::MAGIC;
 use crate::batch::{self, Batch, BatchHeader, HEADER_BYTES};
 use crate::error::ReadError;
 
@@ -46,12 +47,12 @@ impl Segment {
             return Ok(None);
         }
         let loaded = self.load()?;
-        let found = self.find(&loaded, offset, extent.len, |header| header.last_offset() >= offset)?;
+        let found = self.find(&loaded, offset, extent, |header| header.last_offset() >= offset)?;
         let Some(first) = found.filter(|first| first.header.base_offset < upto) else { return Ok(None) };
         let end = if upto >= extent.end_offset {
             extent.len
         } else {
-            let end = self.find(&loaded, upto, extent.len, |header| header.base_offset >= upto)?;
+            let end = self.find(&loaded, upto, extent, |header| header.base_offset >= upto)?;
             end.map_or(extent.len, |end| end.position)
         };
         let first_size = first.header.size();
@@ -69,12 +70,12 @@ impl Segment {
         &self,
         loaded: &Loaded,
         offset: i64,
-        len: usize,
+        extent: Extent,
         wanted: impl Fn(&BatchHeader) -> bool,
     ) -> Result<Option<Placed>, ReadError> {
         let mut found = None;
-        let from = self.position_before(loaded, offset).min(len);
-        walk(loaded, from, len, |placed| {
+        let from = self.position_before(loaded, offset);
+        self.walk(loaded, from, extent, |placed| {
             if wanted(&placed.header) {
                 found = Some(placed);
                 return ControlFlow::Break(());
@@ -84,14 +85,17 @@ impl Segment {
         Ok(found)
     }
 
-    /// A position at or before the batch that has `offset`.
+    /// A position at or before the batch that has `offset`. An index entry that does not lead to the batch it names is
+    /// damaged, and the segment is read from its beginning instead.
     fn position_before(&self, loaded: &Loaded, offset: i64) -> usize {
-        let relative = u32::try_from(offset.saturating_sub(self.base_offset)).unwrap_or(if offset < 0 {
-            0
-        } else {
-            u32::MAX
-        });
-        loaded.indexes.floor_offset(relative).position as usize
+        let relative = offset.saturating_sub(self.base_offset).max(0);
+        let entry = loaded.indexes.floor_offset(u32::try_from(relative).unwrap_or(u32::MAX));
+        let position = entry.position as usize;
+        let named = self.base_offset + i64::from(entry.relative_offset);
+        match header_at(loaded, position, usize::MAX) {
+            Ok(header) if position > 0 && header.last_offset() == named => position,
+            _ => 0,
+        }
     }
 
     /// Hands the batches from `offset` on to `visit`.
@@ -105,8 +109,8 @@ impl Segment {
             return Ok(());
         }
         let loaded = self.load()?;
-        let from = self.position_before(&loaded, offset).min(extent.len);
-        walk(&loaded, from, extent.len, |placed| {
+        let from = self.position_before(&loaded, offset);
+        self.walk(&loaded, from, extent, |placed| {
             if placed.header.last_offset() < offset {
                 return ControlFlow::Continue(());
             }
@@ -124,10 +128,20 @@ impl Segment {
             return Ok(None);
         }
         let loaded = self.load()?;
-        let entry = loaded.indexes.floor_time(timestamp);
-        let before =
-            entry.map_or(self.base_offset, |entry| self.base_offset + i64::from(entry.relative_offset));
+        let before = self.offset_before(&loaded, timestamp)?;
         self.find_record(before.max(from), from, timestamp)
+    }
+
+    /// An offset at or before the first record that is as late as `timestamp`. An entry of the time index that does not
+    /// lead to a batch with the timestamp it names is damaged, and not used.
+    fn offset_before(&self, loaded: &Loaded, timestamp: i64) -> Result<i64, ReadError> {
+        let Some(entry) = loaded.indexes.floor_time(timestamp) else { return Ok(self.base_offset) };
+        let offset = self.base_offset + i64::from(entry.relative_offset);
+        let batch = self.find(loaded, offset, self.extent(), |header| header.last_offset() >= offset)?;
+        let is_right = batch.is_some_and(|batch| {
+            batch.header.last_offset() == offset && batch.header.max_timestamp == entry.timestamp
+        });
+        Ok(if is_right { offset } else { self.base_offset })
     }
 
     /// The first record that has the largest timestamp.
@@ -176,29 +190,40 @@ impl Segment {
             None => Ok(found),
         }
     }
+
+    /// Goes over the batches from a position on.
+    fn walk(
+        &self,
+        loaded: &Loaded,
+        from: usize,
+        extent: Extent,
+        mut visit: impl FnMut(Placed) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        let mut position = from;
+        while position < extent.len {
+            let header = header_at(loaded, position, extent.len)?;
+            if header.base_offset < self.base_offset || header.last_offset() >= extent.end_offset {
+                return Err(corrupt(position, "its offset lies outside of the segment"));
+            }
+            if visit(Placed { position, header }).is_break() {
+                return Ok(());
+            }
+            position += header.size();
+        }
+        Ok(())
+    }
 }
 
-/// Goes over the batches between two positions.
-fn walk(
-    loaded: &Loaded,
-    from: usize,
-    len: usize,
-    mut visit: impl FnMut(Placed) -> ControlFlow<()>,
-) -> Result<(), ReadError> {
-    let mut position = from;
-    while position < len {
-        let head = loaded.map.slice(position..position.saturating_add(HEADER_BYTES).min(len));
-        let header = head.and_then(BatchHeader::read).ok_or_else(|| corrupt(position, "it is cut off"))?;
-        let size = header.size();
-        if size < HEADER_BYTES || size > len - position {
-            return Err(corrupt(position, "its length cannot be"));
-        }
-        if visit(Placed { position, header }).is_break() {
-            return Ok(());
-        }
-        position += size;
+/// The head of the batch at `position`, which ends before `len`.
+fn header_at(loaded: &Loaded, position: usize, len: usize) -> Result<BatchHeader, ReadError> {
+    let len = len.min(loaded.map.readable());
+    let head = loaded.map.slice(position..position.saturating_add(HEADER_BYTES).min(len));
+    let header = head.and_then(BatchHeader::read).ok_or_else(|| corrupt(position, "it is cut off"))?;
+    let size = header.size();
+    if header.magic != MAGIC || size < HEADER_BYTES || size > len - position {
+        return Err(corrupt(position, "its length or format cannot be"));
     }
-    Ok(())
+    Ok(header)
 }
 
 fn corrupt(position: usize, why: &str) -> ReadError {

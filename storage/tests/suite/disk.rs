@@ -48,7 +48,8 @@ fn the_cluster_id_is_remembered() {
 fn logs_are_found_with_their_ids() {
     let house = House::on_disk();
     for (topic, partition) in [("a-b", 3), ("a-b", 12), ("c", 0)] {
-        house.manager.open_log(topic, partition, Uuid::from_u128(9), Arc::default(), 0).unwrap();
+        let id = Uuid::from_u128(9);
+        append(&house.manager.open_log(topic, partition, id, Arc::default(), 0).unwrap(), &["a"]);
     }
     let found = house.manager.found().unwrap();
     let names: Vec<_> = found.iter().map(|log| (log.topic.as_str(), log.partition)).collect();
@@ -157,10 +158,25 @@ fn few_segments_are_mapped_whatever_there_is() {
 }
 
 #[test]
-fn an_empty_log_has_no_files_of_its_own() {
+fn an_empty_log_has_no_folder_until_its_first_batch() {
     let house = House::on_disk();
-    house.open(LogOptions::default());
-    assert_eq!(files(&house.log_folder(), ""), ["partition.metadata"]);
+    let log = house.open(LogOptions::default());
+    assert!(!house.log_folder().exists());
+    let house = house.restart();
+    let log_again = house.open(LogOptions::default());
+    assert_eq!((log.log_end_offset(), log_again.log_end_offset()), (0, 0));
+    append(&log_again, &["a"]);
+    assert!(house.log_folder().join("partition.metadata").exists());
+}
+
+#[test]
+fn an_empty_log_can_be_deleted_and_be_there_again() {
+    let house = House::on_disk();
+    let log = house.open(LogOptions::default());
+    house.manager.delete_log(&log).unwrap();
+    assert!(try_append(&log, &batch_of(&["a"])).is_err());
+    assert!(!house.log_folder().exists());
+    append(&house.open(LogOptions::default()), &["b"]);
 }
 
 #[test]

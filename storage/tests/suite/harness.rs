@@ -145,7 +145,11 @@ pub(crate) fn contents(log: &Log) -> Vec<(i64, String)> {
     records.into_iter().filter(|r| r.offset >= start).map(|r| (r.offset, text(r.value))).collect()
 }
 
+/// The files in a folder whose names end so; there are none where there is no folder.
 pub(crate) fn files(folder: &Path, end: &str) -> Vec<String> {
+    if !folder.exists() {
+        return Vec::new();
+    }
     let names =
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<_> = names.filter(|name| name.ends_with(end)).collect();

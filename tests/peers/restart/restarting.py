@@ -14,7 +14,9 @@ TOPIC, GROUP = name("restart"), name("restart-group")
 _bounces = []
 
 
-def _bounce(how):
+def _bounce(how, earlier):
+    if earlier:
+        earlier.join()
     subprocess.run(os.environ[how], shell=True, check=True)
     time.sleep(0.3)  # clients shall meet a port on which nothing listens
     subprocess.run(os.environ["BROKER_START"], shell=True, check=True)
@@ -23,7 +25,8 @@ def _bounce(how):
 def before(n):
     """To be called before record n is sent: at a third the broker is killed, at two thirds stopped; sending goes on."""
     if n in (COUNT // 3, 2 * COUNT // 3):
-        thread = threading.Thread(target=_bounce, args=("BROKER_KILL" if n == COUNT // 3 else "BROKER_STOP",))
+        how = "BROKER_KILL" if n == COUNT // 3 else "BROKER_STOP"
+        thread = threading.Thread(target=_bounce, args=(how, _bounces[-1] if _bounces else None))
         thread.start()
         _bounces.append(thread)
 

@@ -60,7 +60,6 @@ impl ClassicGroup {
             }
             Then::Empty => {
                 // An empty generation has nobody to lose: after a restart the last one comes back and times out.
-                tracing::warn!(group = %self.id, %error, "that the group is empty could not be remembered");
                 for record in &append.records {
                     self.apply(record, Mode::Live { now: cx.now }, &mut step.replies);
                 }

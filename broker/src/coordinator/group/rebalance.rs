@@ -9,6 +9,10 @@ use super::event::{Append, Cx, Joined, Reply, Step, Synced, Then};
 use super::record::{GroupRecord, GroupValue};
 use super::state::GroupState;
 
+/// A group whose members are all away looks again after this time at the earliest, whatever their rebalance time-outs:
+/// one of 0 would have it look without end.
+const SHORTEST_REJOIN_WAIT_MS: i64 = 1000;
+
 /// What falls due in a group.
 enum Due {
     Join(JoinTimer),
@@ -69,7 +73,7 @@ impl ClassicGroup {
         if self.members.get(member_id).is_none_or(|member| member.is_excused()) {
             return None;
         }
-        tracing::info!(group = %self.id, member = member_id, "a member is gone: its session timed out");
+        tracing::debug!(group = %self.id, member = member_id, "a member is gone: its session timed out");
         // A new member can be given up while it still waits: it is told, so that it comes again if it lives.
         self.answer_join(member_id, Joined::refused(ResponseError::UnknownMemberId, ""), replies);
         self.remove_member(member_id);
@@ -159,7 +163,8 @@ impl ClassicGroup {
         }
         if !self.elect_leader() && !self.members.is_empty() {
             // Static members alone, and none of them is back: wait on, until their sessions end.
-            self.wait_for_joins(cx.now);
+            let at = cx.now.saturating_add(self.rebalance_timeout_ms().max(SHORTEST_REJOIN_WAIT_MS));
+            self.join_timer = Some(JoinTimer { at, phase: JoinPhase::Later });
             return None;
         }
         self.unsynced.clear();
@@ -170,7 +175,7 @@ impl ClassicGroup {
         self.protocol = self.choose_protocol();
         self.refresh_subscriptions();
         self.move_to(GroupState::CompletingRebalance, cx.now);
-        tracing::info!(group = %self.id, generation = self.generation, members = self.members.len(), "all joined");
+        tracing::debug!(group = %self.id, generation = self.generation, members = self.members.len(), "all joined");
         let ids: Vec<String> = self.members.keys().cloned().collect();
         for id in ids {
             let answer = self.joined(&id);

@@ -18,6 +18,7 @@ use super::offsets::{Commit, Committer};
 use super::state::GroupState;
 use super::store::Store;
 use crate::clock::Clock;
+use crate::complaints::Complaints;
 use crate::coordinator::journal::{JournalError, JournalLog};
 use crate::timers::{TimerId, Timers};
 
@@ -31,6 +32,7 @@ pub(crate) struct GroupCoordinator {
     pub(super) store: RwLock<Option<Arc<Store>>>,
     /// The timer of the next look for expired offsets.
     pub(super) expiry: Mutex<Option<TimerId>>,
+    complaints: Complaints,
     /// Counts up with every change of a group: a join, a new generation, a commit. Whoever waits for one subscribes.
     pub(crate) changes: watch::Sender<u64>,
 }
@@ -114,6 +116,7 @@ impl GroupCoordinator {
             groups: RwLock::default(),
             store: RwLock::default(),
             expiry: Mutex::default(),
+            complaints: Complaints::new(),
             changes: watch::Sender::new(0),
         })
     }
@@ -388,7 +391,8 @@ impl GroupCoordinator {
                 None => Err(JournalError::Log("there is no topic of offsets".to_owned())),
             };
             if let Err(error) = &appended {
-                tracing::warn!(group = held.group.id(), "a group's records could not be appended: {error}");
+                let id = held.group.id();
+                self.complaints.note(|| format!("records of the group {id} could not be appended: {error}"));
             }
             let result = appended.as_ref().map(drop).map_err(of_journal);
             step = held.group.appended(cx, append, result);

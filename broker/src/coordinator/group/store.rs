@@ -90,10 +90,12 @@ impl Store {
                 }
                 Err(RecordError::Unknown) => kept.has_unknown.store(true, Ordering::Relaxed),
                 Err(error) => {
-                    kept.has_unknown.store(true, Ordering::Relaxed);
-                    tracing::warn!(
-                        "partition {index} of the offsets topic has a record that is unreadable: {error}"
-                    );
+                    // Said once for a partition: there may be many.
+                    if !kept.has_unknown.swap(true, Ordering::Relaxed) {
+                        tracing::warn!(
+                            "partition {index} of the offsets topic has unreadable records: {error}"
+                        );
+                    }
                 }
             })?;
         }

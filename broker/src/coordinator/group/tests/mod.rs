@@ -94,8 +94,11 @@ impl Bench {
         let cx = Cx { now: self.now, settings: &settings };
         let (out, step) = act(&mut self.group, cx);
         self.follow(step, cx);
+        let mut expired = 0;
         while let Some(step) = self.group.expire(cx) {
             self.follow(step, cx);
+            expired += 1;
+            assert!(expired < 1_000, "what falls due never ends");
         }
         out
     }

@@ -11,7 +11,7 @@ use super::{Bench, join, protocol};
 
 #[derive(Debug, Clone)]
 enum Act {
-    JoinNew { required: bool, instance: Option<u8>, protocols: u8 },
+    JoinNew { required: bool, instance: Option<u8>, protocols: u8, patience: i32 },
     JoinAgain { member: usize, protocols: u8 },
     Sync { member: usize, old: bool },
     Heartbeat { member: usize },
@@ -23,8 +23,13 @@ enum Act {
 fn act() -> impl Strategy<Value = Act> {
     let member = 0usize..8;
     prop_oneof![
-        3 => (any::<bool>(), prop::option::of(0u8..3), 1u8..4)
-            .prop_map(|(required, instance, protocols)| Act::JoinNew { required, instance, protocols }),
+        3 => (any::<bool>(), prop::option::of(0u8..3), 1u8..4, prop::sample::select(vec![60_000, 1_000, 0, -1]))
+            .prop_map(|(required, instance, protocols, patience)| Act::JoinNew {
+                required,
+                instance,
+                protocols,
+                patience,
+            }),
         4 => (member.clone(), 1u8..4).prop_map(|(member, protocols)| Act::JoinAgain { member, protocols }),
         4 => (member.clone(), prop::bool::weighted(0.1)).prop_map(|(member, old)| Act::Sync { member, old }),
         3 => member.clone().prop_map(|member| Act::Heartbeat { member }),
@@ -49,12 +54,13 @@ fn some_id(bench: &Bench, index: usize) -> String {
 
 fn perform(bench: &mut Bench, act: &Act) {
     match act {
-        Act::JoinNew { required, instance, protocols: bits } => {
+        Act::JoinNew { required, instance, protocols: bits, patience } => {
             bench.start_join(Join {
                 member_id_required: *required,
                 instance_id: instance.map(|number| format!("i{number}")),
                 protocols: protocols(*bits),
                 may_skip_assignment: *required,
+                rebalance_timeout_ms: *patience,
                 ..join("")
             });
         }
@@ -124,8 +130,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_group_stays_sound(acts in prop::collection::vec(act(), 1..60)) {
+    fn a_group_stays_sound(acts in prop::collection::vec(act(), 1..60), delayed in any::<bool>()) {
         let mut bench = Bench::new();
+        bench.settings.initial_rebalance_delay_ms = if delayed { 3_000 } else { 0 };
         for act in &acts {
             perform(&mut bench, act);
             check(&bench.group);

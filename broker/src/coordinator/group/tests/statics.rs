@@ -132,3 +132,20 @@ fn a_pending_id_is_for_dynamic_members() {
     let pending = bench.join(Join { member_id_required: true, ..join("") }).member_id;
     assert_eq!(bench.join(join_as("i", &pending)).error, Some(UnknownServerError));
 }
+
+#[test]
+fn an_impatient_static_member_that_is_away_does_not_keep_the_broker_busy() {
+    let mut bench = Bench::new();
+    let patient = bench.join(join_as("j", "")).member_id;
+    let impatient = bench.start_join(Join { rebalance_timeout_ms: 0, ..join_as("i", "") });
+    bench.join(join_as("j", &patient));
+    let generation = bench.joined[&impatient].generation;
+    let impatient = bench.joined[&impatient].member_id.clone();
+    bench.start_sync(&impatient, generation, &[]);
+    bench.sync(&patient, generation, &[]);
+    // Nobody is left who would wait for a rebalance, and nobody joins it.
+    assert_eq!(bench.leave(&patient, Some("j")), None);
+    assert_eq!(bench.group.state(), PreparingRebalance);
+    bench.pass(10_000);
+    assert_eq!(bench.group.state(), Empty, "its session is over");
+}
