@@ -35,10 +35,17 @@ pub(crate) fn start(state: &Arc<BrokerState>) {
 
 fn schedule(state: Weak<BrokerState>, timers: &Timers, now_ms: i64, chore: Chore) {
     let interval = state.upgrade().map_or(0, |state| (chore.interval_ms)(&state.config.settings()));
+    let manual = state.upgrade().is_some_and(|state| state.clock.is_manual());
     let next = move |now_ms| {
-        if let Some(broker) = state.upgrade() {
+        let Some(broker) = state.upgrade() else { return };
+        let work = move || {
             (chore.work)(&broker);
             schedule(state, &broker.timers, now_ms, chore);
+        };
+        match tokio::runtime::Handle::try_current() {
+            // Files may take their time; sessions and rebalances, which are due on the same timers, do not wait.
+            Ok(runtime) if !manual => drop(runtime.spawn_blocking(work)),
+            _ => work(),
         }
     };
     timers.schedule(now_ms.saturating_add(interval.max(1)), Box::new(next));

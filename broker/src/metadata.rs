@@ -71,7 +71,9 @@ impl Image {
     fn apply(&mut self, record: MetadataRecord) {
         if let MetadataRecord::RemoveTopic { name } = &record {
             let configs = format!("config/2/{name}/");
-            self.0.retain(|key, _| !key.starts_with(&configs));
+            let following = self.0.range(configs.clone()..).map(|(key, _)| key);
+            let doomed: Vec<_> = following.take_while(|key| key.starts_with(&configs)).cloned().collect();
+            doomed.iter().for_each(|key| drop(self.0.remove(key)));
         }
         if record.is_removal() {
             self.0.remove(&record.key());
@@ -254,5 +256,25 @@ mod tests {
         drop((log, journal, manager));
         let (_, _, remembered) = open(folder.path());
         assert_eq!(remembered.records.len(), 61);
+    }
+
+    fn topic(name: &str) -> MetadataRecord {
+        MetadataRecord::Topic { name: name.to_owned(), id: Uuid::nil(), partitions: 1 }
+    }
+
+    fn config_of(topic: &str) -> MetadataRecord {
+        let (resource_name, name) = (topic.to_owned(), "retention.ms".to_owned());
+        MetadataRecord::Config { resource_type: 2, resource_name, name, value: Some("1".to_owned()) }
+    }
+
+    #[test]
+    fn a_topic_that_goes_takes_its_own_configs_along_and_no_others() {
+        let mut image = Image::default();
+        for record in [topic("a"), topic("a-b"), config_of("a"), config_of("a-b"), config_of("A")] {
+            image.apply(record);
+        }
+        image.apply(MetadataRecord::RemoveTopic { name: "a".to_owned() });
+        let left: Vec<_> = image.0.into_values().collect();
+        assert_eq!(left, [config_of("A"), config_of("a-b"), topic("a-b")]);
     }
 }

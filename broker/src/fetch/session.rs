@@ -94,7 +94,7 @@ impl FetchSessions {
             });
         }
         let mut cache = self.cache.lock();
-        let slot = cache.sessions.get_mut(&request.id).ok_or(ResponseError::FetchSessionIdNotFound)?;
+        let slot = cache.sessions.get(&request.id).ok_or(ResponseError::FetchSessionIdNotFound)?;
         let session = Arc::clone(&slot.session);
         let mut open = session.lock();
         if open.uses_topic_ids != request.uses_topic_ids {
@@ -103,11 +103,15 @@ impl FetchSessions {
         if open.epoch != request.epoch {
             return Err(ResponseError::InvalidFetchSessionEpoch);
         }
+        if cache.partitions.saturating_add(request.named.len()) > MOST_REMEMBERED_PARTITIONS {
+            // The reader begins anew, and is served without a session if there is still no room.
+            drop(open);
+            cache.remove(request.id);
+            return Err(ResponseError::FetchSessionIdNotFound);
+        }
         open.update(request.named, &request.forgotten);
-        let (before, after) = (slot.partitions, open.partitions.len());
-        slot.partitions = after;
-        slot.last_used_ms = now_ms;
-        cache.partitions = cache.partitions.saturating_sub(before) + after;
+        let after = open.partitions.len();
+        cache.used(request.id, after, now_ms);
         if after == 0 {
             cache.remove(request.id);
             return Ok(Plan::Sessionless(Vec::new()));
@@ -159,6 +163,14 @@ impl Cache {
     fn remove(&mut self, id: i32) {
         if let Some(slot) = self.sessions.remove(&id) {
             self.partitions = self.partitions.saturating_sub(slot.partitions);
+        }
+    }
+
+    /// A session has been used, and remembers as many partitions now.
+    fn used(&mut self, id: i32, partitions: usize, now_ms: i64) {
+        if let Some(slot) = self.sessions.get_mut(&id) {
+            self.partitions = self.partitions.saturating_sub(slot.partitions) + partitions;
+            (slot.partitions, slot.last_used_ms) = (partitions, now_ms);
         }
     }
 

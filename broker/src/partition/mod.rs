@@ -46,7 +46,11 @@ impl Partition {
     ///
     /// Success guarantees what the log's flush policy guarantees: the records survive the death of the process.
     pub(crate) fn append(&self, records: &Bytes, now_ms: i64) -> Result<Appended, AppendError> {
-        self.append_from(records, now_ms, Origin::Client)
+        if self.log.options().flush_messages == i64::MAX {
+            return self.append_from(records, now_ms, Origin::Client);
+        }
+        // The append may wait for the disk: other tasks of this thread move elsewhere meanwhile.
+        tokio::task::block_in_place(|| self.append_from(records, now_ms, Origin::Client))
     }
 
     /// Appends what one of the broker's own coordinators has to remember.

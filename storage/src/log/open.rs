@@ -11,10 +11,10 @@ use uuid::Uuid;
 
 use super::{Log, State};
 use crate::epochs::{self, LeaderEpochs};
-use crate::error::OpenError;
+use crate::error::{OpenError, ReadError};
 use crate::options::LogOptions;
 use crate::producer::{Producers, snapshot};
-use crate::segment::open::Opening;
+use crate::segment::open::{Opening, Recovered};
 use crate::segment::{Place, Segment, name, remove_if_there};
 use crate::shared::Shared;
 
@@ -169,7 +169,7 @@ fn find(
 }
 
 /// Opens the segments in order. From the first on that a crash cut short, the later ones are deleted: nothing can follow
-/// a gap.
+/// a gap. Damage to what was known to be on the disk says nothing against what lies behind it.
 fn open_segments(opening: &Opening<'_>, history: History) -> io::Result<Vec<Arc<Segment>>> {
     let mut bases = files_of_kind(opening.folder, name::LOG)?;
     bases.sort_unstable();
@@ -178,42 +178,47 @@ fn open_segments(opening: &Opening<'_>, history: History) -> io::Result<Vec<Arc<
     let mut segments: Vec<Arc<Segment>> = Vec::with_capacity(bases.len());
     for (index, base) in bases.iter().enumerate() {
         let next = bases.get(index + 1).copied();
-        let synced = next.is_some_and(|next| next <= recovery_point);
-        let expected_whole = history.clean || synced;
-        let trusted = if expected_whole { opening.trust(*base, next)? } else { None };
-        if let Some(segment) = trusted {
+        // Up to here the segment was known to be whole.
+        let synced = history.clean || next.is_some_and(|next| next <= recovery_point);
+        let known_end = synced.then(|| next.unwrap_or(recovery_point));
+        let trusted = if synced { opening.trust(*base, next)? } else { None };
+        if let Some(segment) = trusted.filter(|segment| known_end <= Some(segment.end_offset())) {
             segments.push(segment);
             continue;
         }
-        let recovered = opening.recover(*base)?;
-        let reaches_next = next.is_none_or(|next| recovered.segment.end_offset() <= next);
-        if next.is_some() {
+        let recovered = opening.recover(*base, known_end)?;
+        let end = recovered.segment.end_offset();
+        if next.is_some() || recovered.kept {
             recovered.segment.seal()?;
         }
-        // What was on the disk and is damaged now says nothing against the segments behind it.
-        let lost = recovered.cut.is_some() && !expected_whole || !reaches_next;
-        if let (Some((why, bytes)), true) = (recovered.cut, expected_whole) {
-            tracing::warn!(
-                "{}: the segment at offset {base} is damaged and was cut at offset {}, because {why}; {bytes} bytes are gone",
-                opening.folder.display(),
-                recovered.segment.end_offset(),
-            );
-        }
         segments.push(Arc::clone(&recovered.segment));
-        if lost {
-            let (why, bytes) = recovered.cut.unwrap_or(("its offsets reach into the next segment", 0));
-            let later = bases.get(index + 1..).unwrap_or_default();
-            tracing::warn!(
-                "{}: the segment at offset {base} was cut at offset {}, because {why}; {bytes} bytes of it and {} later \
-                 segments are gone",
-                opening.folder.display(),
-                recovered.segment.end_offset(),
-                later.len()
-            );
-            return cut_behind(opening, segments, later);
+        if recovered.damage.is_some() || next.is_some_and(|next| next < end) {
+            tell_of_damage(opening.folder, *base, &recovered);
+        }
+        if recovered.kept && next.is_none() {
+            segments.push(opening.begin(end));
+        } else if !recovered.kept && (recovered.damage.is_some() || next.is_some_and(|next| next < end)) {
+            return cut_behind(opening, segments, bases.get(index + 1..).unwrap_or_default());
         }
     }
     Ok(segments)
+}
+
+fn tell_of_damage(folder: &Path, base: i64, recovered: &Recovered) {
+    let (why, bytes) = recovered.damage.unwrap_or(("its offsets reach into the next segment", 0));
+    let folder = folder.display();
+    if recovered.kept {
+        tracing::error!(
+            "{folder}: the segment at offset {base} is damaged, because {why}; its last {bytes} bytes cannot be read and \
+             are left as they are"
+        );
+    } else {
+        let end = recovered.segment.end_offset();
+        tracing::warn!(
+            "{folder}: the segment at offset {base} was cut at offset {end}, because {why}; {bytes} bytes of it are gone, \
+             and the segments behind it"
+        );
+    }
 }
 
 /// Deletes the segments behind a cut, and opens the one that was cut for appending.
@@ -229,7 +234,7 @@ fn cut_behind(
     }
     if let Some(cut) = segments.pop() {
         // Once more, because the last segment is not sealed.
-        let again = if cut.is_sealed() { opening.recover(cut.base_offset())?.segment } else { cut };
+        let again = if cut.is_sealed() { opening.recover(cut.base_offset(), None)?.segment } else { cut };
         segments.push(again);
     }
     Ok(segments)
@@ -259,11 +264,16 @@ fn find_producers(
         }
     }
     for segment in segments.iter().filter(|segment| segment.end_offset() > from) {
-        segment.for_each_batch(from, |header, _, _| {
+        let read = segment.for_each_batch(from, |header, _, _| {
             producers.appended(header);
             epochs.assign(header.leader_epoch, header.base_offset);
             ControlFlow::Continue(())
-        })?;
+        });
+        match read {
+            // Nothing can be learnt from the rest of a damaged segment.
+            Ok(()) | Err(ReadError::Corrupt(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(producers)
 }

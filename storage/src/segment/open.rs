@@ -25,13 +25,16 @@ pub(crate) struct Opening<'a> {
 /// A segment that was read batch by batch.
 pub(crate) struct Recovered {
     pub(crate) segment: Arc<Segment>,
-    /// What was found where the segment was cut, and how many bytes went with it. Zeros, which are blocks reserved and
-    /// never written, do not count.
-    pub(crate) cut: Option<(&'static str, usize)>,
+    /// What was found behind the last good batch, and how many bytes it has. Zeros, which are blocks reserved and never
+    /// written, do not count.
+    pub(crate) damage: Option<(&'static str, usize)>,
+    /// Whether the file was left as it is, damage and all.
+    pub(crate) kept: bool,
 }
 
 impl Opening<'_> {
-    fn segment(&self, base_offset: i64) -> Arc<Segment> {
+    /// A segment that has no batches yet.
+    pub(crate) fn begin(&self, base_offset: i64) -> Arc<Segment> {
         let place = Place::Folder(Arc::clone(self.folder));
         Segment::new(Arc::clone(self.shared), place, base_offset, self.limit, self.now_ms)
     }
@@ -44,7 +47,7 @@ impl Opening<'_> {
         base_offset: i64,
         end_offset: Option<i64>,
     ) -> io::Result<Option<Arc<Segment>>> {
-        let segment = self.segment(base_offset);
+        let segment = self.begin(base_offset);
         let path = |kind| name::path(self.folder, base_offset, kind);
         let file = open_or_create(&path(name::LOG))?;
         let len = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
@@ -120,9 +123,11 @@ impl Opening<'_> {
         (end == bytes.len() && !is_entry).then_some(end_offset)
     }
 
-    /// Reads every batch of a segment, checks it, builds the indexes anew, and cuts the file behind the last good one.
-    pub(crate) fn recover(&self, base_offset: i64) -> io::Result<Recovered> {
-        let segment = self.segment(base_offset);
+    /// Reads every batch of a segment, checks it, and builds the indexes anew. The file is cut behind the last good batch;
+    /// unless it is known to have reached to `known_end` and does no more: then it is left for whoever can repair it.
+    /// Reading that part is an error, and its offsets are not given out again.
+    pub(crate) fn recover(&self, base_offset: i64, known_end: Option<i64>) -> io::Result<Recovered> {
+        let segment = self.begin(base_offset);
         let file = open_or_create(&name::path(self.folder, base_offset, name::LOG))?;
         let len = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
         let map = Map::of_sealed_file(&file, len)?;
@@ -147,13 +152,18 @@ impl Opening<'_> {
             extent = Extent { len: position + header.size(), end_offset: header.last_offset() + 1 };
             ControlFlow::Continue(())
         });
-        segment.set_extent(extent);
         let rest = bytes.get(end..).unwrap_or_default();
-        let cut = rest.iter().any(|byte| *byte != 0).then_some((why, rest.len()));
+        let rest_len = rest.len();
+        let damage = rest.iter().any(|byte| *byte != 0).then_some((why, rest_len));
         drop(map);
+        if let Some(end_offset) = known_end.filter(|known| *known > extent.end_offset) {
+            segment.set_extent(Extent { len, end_offset });
+            return Ok(Recovered { segment, damage: damage.or(Some((why, rest_len))), kept: true });
+        }
+        segment.set_extent(extent);
         // Nobody else has the file mapped: the log is only being opened.
         file.set_len(extent.len as u64)?;
-        Ok(Recovered { segment, cut })
+        Ok(Recovered { segment, damage, kept: false })
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use super::{Loaded, Segment};
+use super::{Extent, Loaded, Segment};
 use crate::batch::header::MAGIC;
 use crate::batch::{self, Batch, BatchHeader, HEADER_BYTES};
 use crate::error::ReadError;
@@ -47,12 +47,12 @@ impl Segment {
             return Ok(None);
         }
         let loaded = self.load()?;
-        let found = self.find(&loaded, offset, extent.len, |header| header.last_offset() >= offset)?;
+        let found = self.find(&loaded, offset, extent, |header| header.last_offset() >= offset)?;
         let Some(first) = found.filter(|first| first.header.base_offset < upto) else { return Ok(None) };
         let end = if upto >= extent.end_offset {
             extent.len
         } else {
-            let end = self.find(&loaded, upto, extent.len, |header| header.base_offset >= upto)?;
+            let end = self.find(&loaded, upto, extent, |header| header.base_offset >= upto)?;
             end.map_or(extent.len, |end| end.position)
         };
         let first_size = first.header.size();
@@ -70,12 +70,12 @@ impl Segment {
         &self,
         loaded: &Loaded,
         offset: i64,
-        len: usize,
+        extent: Extent,
         wanted: impl Fn(&BatchHeader) -> bool,
     ) -> Result<Option<Placed>, ReadError> {
         let mut found = None;
-        let from = self.position_before(loaded, offset).min(len);
-        walk(loaded, from, len, |placed| {
+        let from = self.position_before(loaded, offset);
+        self.walk(loaded, from, extent, |placed| {
             if wanted(&placed.header) {
                 found = Some(placed);
                 return ControlFlow::Break(());
@@ -109,8 +109,8 @@ impl Segment {
             return Ok(());
         }
         let loaded = self.load()?;
-        let from = self.position_before(&loaded, offset).min(extent.len);
-        walk(&loaded, from, extent.len, |placed| {
+        let from = self.position_before(&loaded, offset);
+        self.walk(&loaded, from, extent, |placed| {
             if placed.header.last_offset() < offset {
                 return ControlFlow::Continue(());
             }
@@ -137,7 +137,7 @@ impl Segment {
     fn offset_before(&self, loaded: &Loaded, timestamp: i64) -> Result<i64, ReadError> {
         let Some(entry) = loaded.indexes.floor_time(timestamp) else { return Ok(self.base_offset) };
         let offset = self.base_offset + i64::from(entry.relative_offset);
-        let batch = self.find(loaded, offset, self.len(), |header| header.last_offset() >= offset)?;
+        let batch = self.find(loaded, offset, self.extent(), |header| header.last_offset() >= offset)?;
         let is_right = batch.is_some_and(|batch| {
             batch.header.last_offset() == offset && batch.header.max_timestamp == entry.timestamp
         });
@@ -190,25 +190,28 @@ impl Segment {
             None => Ok(found),
         }
     }
-}
 
-/// Goes over the batches between two positions.
-fn walk(
-    loaded: &Loaded,
-    from: usize,
-    len: usize,
-    mut visit: impl FnMut(Placed) -> ControlFlow<()>,
-) -> Result<(), ReadError> {
-    let mut position = from;
-    while position < len {
-        let header = header_at(loaded, position, len)?;
-        let size = header.size();
-        if visit(Placed { position, header }).is_break() {
-            return Ok(());
+    /// Goes over the batches from a position on.
+    fn walk(
+        &self,
+        loaded: &Loaded,
+        from: usize,
+        extent: Extent,
+        mut visit: impl FnMut(Placed) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        let mut position = from;
+        while position < extent.len {
+            let header = header_at(loaded, position, extent.len)?;
+            if header.base_offset < self.base_offset || header.last_offset() >= extent.end_offset {
+                return Err(corrupt(position, "its offset lies outside of the segment"));
+            }
+            if visit(Placed { position, header }).is_break() {
+                return Ok(());
+            }
+            position += header.size();
         }
-        position += size;
+        Ok(())
     }
-    Ok(())
 }
 
 /// The head of the batch at `position`, which ends before `len`.

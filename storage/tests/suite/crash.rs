@@ -159,6 +159,38 @@ fn what_was_flushed_is_not_read_again() {
 }
 
 #[test]
+fn damage_to_what_was_closed_cleanly_destroys_nothing_else() {
+    for damaged in 0..3 {
+        let house = House::on_disk();
+        let log = house.open(small());
+        append_numbers(&log, 0..20);
+        drop(log);
+        house.manager.close().unwrap();
+        let names = files(&house.log_folder(), ".log");
+        let name = &names[damaged.min(names.len() - 1)];
+        let base: i64 = name[..20].parse().unwrap();
+        let path = house.log_folder().join(name);
+        let mut bytes = fs::read(&path).unwrap();
+        let len = bytes.len();
+        bytes[0] = 4;
+        fs::write(&path, bytes).unwrap();
+        fs::remove_file(path.with_extension("index")).unwrap();
+        let house = house.crash();
+        let log = house.open(small());
+        assert_eq!(log.log_end_offset(), 20);
+        assert_eq!(append(&log, &["next"]).base_offset, 20);
+        for offset in 0..20 {
+            let behind =
+                names.iter().filter_map(|name| name[..20].parse().ok()).find(|next: &i64| *next > base);
+            let lies_there = offset >= base && behind.is_none_or(|behind| offset < behind);
+            assert_eq!(log.read(offset, 1, true, ReadUpTo::LogEnd).is_err(), lies_there, "{offset}");
+        }
+        assert_eq!(fs::metadata(&path).unwrap().len(), len as u64);
+        assert_eq!(batches_from(&log, 20).len(), 1);
+    }
+}
+
+#[test]
 fn a_crash_in_the_middle_of_deleting_is_finished() {
     let house = House::on_disk();
     let log = house.open(small());

@@ -4,7 +4,7 @@
 BOOTSTRAP="${BOOTSTRAP_SERVERS:-127.0.0.1:9092}"
 RUN="$(head -c 4 /dev/urandom | od -An -tx4 | tr -d ' ')"
 WORK="$(mktemp -d)"
-trap 'trap - EXIT; for pid in $(jobs -p); do kill -9 "$pid" 2>/dev/null; done; rm -rf "$WORK"' EXIT
+trap 'trap - EXIT; for pid in $(jobs -p); do { kill -9 "$pid" && wait "$pid"; } 2>/dev/null; done; rm -rf "$WORK"' EXIT
 
 name() { echo "$1-$RUN-$(head -c 3 /dev/urandom | od -An -tx1 | tr -d ' ')"; }
 

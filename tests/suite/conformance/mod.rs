@@ -2,8 +2,7 @@
 //! answers are compared field by field.
 //!
 //! * `cargo test conformance` plays each scenario against a Klamm of its own, in memory and again on a data folder, and
-//!   compares with what Kafka answered,
-//!   as recorded in `recorded/`.
+//!   compares with what Kafka answered, as recorded in `recorded/`.
 //! * `tests/peers/record-conformance` records anew from a real Kafka (`KLAMM_CONFORMANCE_RECORD=HOST:PORT`).
 //! * `KLAMM_CONFORMANCE_TARGET=HOST:PORT` compares any running broker with the recordings: Kafka with itself, say.
 //! * `KLAMM_CONFORMANCE_VERBOSE=1` prints each step.

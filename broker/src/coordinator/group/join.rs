@@ -26,8 +26,7 @@ impl ClassicGroup {
     /// The join goes on in a group that is remembered.
     pub(super) fn join_remembered(&mut self, cx: Cx<'_>, join: Join) -> Step {
         if !self.takes_another(cx, &join) {
-            self.remove_member(&join.member_id);
-            return Step::joined(join.ticket, Joined::refused(ResponseError::GroupMaxSizeReached, ""));
+            return self.turn_away(cx, &join);
         }
         if !self.supports(&join.protocol_type, &join.protocols) {
             let refused = Joined::refused(ResponseError::InconsistentGroupProtocol, &join.member_id);
@@ -48,6 +47,22 @@ impl ClassicGroup {
         }
         let id = join.new_member_id.clone();
         self.admit(cx, &id, &join)
+    }
+
+    /// There is no room for the one who joins. If it is a member it is one no longer: whatever it still waits in is
+    /// answered, and the others share the work without it.
+    fn turn_away(&mut self, cx: Cx<'_>, join: &Join) -> Step {
+        let full = ResponseError::GroupMaxSizeReached;
+        let mut step = Step::joined(join.ticket, Joined::refused(full, ""));
+        let id = join.member_id.as_str();
+        self.answer_join(id, Joined::refused(full, ""), &mut step.replies);
+        self.answer_sync(id, Synced::refused(full), &mut step.replies);
+        let was_member = self.members.contains_key(id);
+        self.remove_member(id);
+        if was_member {
+            step.append = self.rebalance_or_complete(cx, &mut step.replies);
+        }
+        step
     }
 
     /// Whether there is room for the one who joins. In the join phase those count who are back, so that the last to

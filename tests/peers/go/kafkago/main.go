@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"sync"
 	"time"
 
@@ -294,6 +296,20 @@ func consuming() {
 func grouping() {
 	Add("group-of-three-range", groupOfThree(kafka.RangeGroupBalancer{}))
 	Add("group-of-three-round-robin", groupOfThree(kafka.RoundRobinGroupBalancer{}))
+	Add("a-crashed-member-is-replaced", func() {
+		target, group := topic(4), Name("kafka-go-group")
+		stays := join(target, group, kafka.RangeGroupBalancer{})
+		Until("4", share([]*member{stays}, 4))
+		child := exec.Command(os.Args[0], "--member", target, group)
+		OK(child.Start())
+		Until("2", share([]*member{stays}, 2))
+		OK(child.Process.Kill())
+		_ = child.Wait()
+		begun := time.Now()
+		Until("all four", share([]*member{stays}, 4))
+		Same("the session had to time out", time.Since(begun) > 2*time.Second, true)
+		stays.leave()
+	})
 	Add("commit-and-resume", func() {
 		target, group := filled(10), Name("kafka-go-group")
 		r := reader(target, inGroup(group))
@@ -357,6 +373,10 @@ func administrating() {
 }
 
 func main() {
+	if len(os.Args) == 4 && os.Args[1] == "--member" { // a member that never leaves: its parent kills it
+		<-join(os.Args[2], os.Args[3], kafka.RangeGroupBalancer{}).done
+		return
+	}
 	producing()
 	consuming()
 	grouping()
