@@ -161,23 +161,3 @@ fn the_topic_of_offsets_keeps_its_partitions() {
     assert_eq!(wire.call(&request, 3).results[0].error_code, 42);
     assert_eq!(partitions(&mut wire, "__consumer_offsets"), Ok(3));
 }
-
-/// How long topics take to create where each is on the disk before it is answered. Measured, not judged.
-#[test]
-fn many_topics_and_partitions_are_created_on_a_disk() {
-    let folder = tempfile::tempdir().unwrap();
-    let broker = Broker::builder().data_dir(folder.path()).start().unwrap();
-    let mut wire = Wire::connect(&broker.bootstrap_servers());
-    let began = std::time::Instant::now();
-    assert_eq!(create(&mut wire, "wide", 9_999), 0);
-    let wide = began.elapsed();
-    let topics = (0..1_000).map(|number| {
-        CreatableTopic::default()
-            .with_name(name(&format!("t{number}")))
-            .with_num_partitions(1)
-            .with_replication_factor(1)
-    });
-    let request = CreateTopicsRequest::default().with_topics(topics.collect()).with_timeout_ms(60_000);
-    assert!(wire.call(&request, 7).topics.iter().all(|topic| topic.error_code == 0));
-    println!("9,999 partitions: {wide:?}; 1,000 topics: {:?}", began.elapsed() - wide);
-}
