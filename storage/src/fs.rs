@@ -20,12 +20,12 @@ pub(crate) const POPULATE: Option<Advice> = Some(Advice::PopulateWrite);
 #[cfg(not(target_os = "linux"))]
 pub(crate) const POPULATE: Option<Advice> = None;
 
-/// The advice that has maps use small pages, and large ones, where there is a choice.
+/// The advice that has maps use small pages, where there is a choice.
 #[cfg(target_os = "linux")]
-pub(crate) const PAGE_SIZES: Option<(Advice, Advice)> = Some((Advice::NoHugePage, Advice::HugePage));
-/// The advice that has maps use small pages, and large ones, where there is a choice.
+pub(crate) const SMALL_PAGES: Option<Advice> = Some(Advice::NoHugePage);
+/// The advice that has maps use small pages, where there is a choice.
 #[cfg(not(target_os = "linux"))]
-pub(crate) const PAGE_SIZES: Option<(Advice, Advice)> = None;
+pub(crate) const SMALL_PAGES: Option<Advice> = None;
 
 /// Faults to be had on purpose: a full disk, failing writes and syncs. For tests; by default there are none.
 ///
