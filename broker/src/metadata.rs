@@ -115,7 +115,11 @@ impl MetadataJournal {
         let mut kept = kept.lock();
         append_to(&kept.log, &records, now_ms)?;
         records.into_iter().for_each(|record| kept.image.apply(record));
-        kept.shorten(now_ms)
+        // They are remembered, whatever becomes of the journal's old records.
+        if let Err(error) = kept.shorten(now_ms) {
+            tracing::warn!("the metadata journal keeps records that it no longer needs: {error}");
+        }
+        Ok(())
     }
 }
 
@@ -173,6 +177,7 @@ fn read_all(log: &Log) -> Result<Vec<MetadataRecord>, StartError> {
 
 #[cfg(test)]
 mod tests {
+<<<<<<< HEAD
     use super::*;
 
     fn topic(name: &str) -> MetadataRecord {
@@ -193,5 +198,50 @@ mod tests {
         image.apply(MetadataRecord::RemoveTopic { name: "a".to_owned() });
         let left: Vec<_> = image.0.into_values().collect();
         assert_eq!(left, [config("A"), config("a-b"), topic("a-b")]);
+=======
+    use klamm_storage::ManagerSettings;
+
+    use super::*;
+
+    fn config(number: usize) -> MetadataRecord {
+        let value = Some("v".repeat(200));
+        MetadataRecord::Config {
+            resource_type: 2,
+            resource_name: "t".to_owned(),
+            name: number.to_string(),
+            value,
+        }
+    }
+
+    fn open(folder: &std::path::Path) -> (LogManager, MetadataJournal, Vec<MetadataRecord>) {
+        let manager = LogManager::open(&Home::Folder(folder.to_owned()), ManagerSettings::default()).unwrap();
+        let (journal, remembered) = MetadataJournal::open(&manager, 0).unwrap();
+        (manager, journal, remembered)
+    }
+
+    /// As many records as make the journal long, all but the last of them dead.
+    fn make_long(journal: &MetadataJournal) {
+        for next in 0..(MOST_DEAD_RECORDS / 50 + 5) as i64 {
+            journal.append(vec![MetadataRecord::ProducerIds { next }; 50], 0).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_written_counts_even_where_the_journal_cannot_be_shortened() {
+        let folder = tempfile::tempdir().unwrap();
+        let (manager, journal, _) = open(folder.path());
+        let log = Arc::clone(&journal.kept.as_ref().unwrap().lock().log);
+        // All that is remembered makes a batch that no segment takes.
+        log.set_options(Arc::new(LogOptions { segment_bytes: 8192, ..LogOptions::clone(&log.options()) }));
+        for number in 0..60 {
+            journal.append(vec![config(number)], 0).unwrap();
+        }
+        make_long(&journal);
+        journal.append(vec![config(60)], 0).unwrap();
+        assert_eq!(log.log_start_offset(), 0);
+        drop((log, journal, manager));
+        let (_, _, remembered) = open(folder.path());
+        assert_eq!(remembered.len(), 62);
+>>>>>>> fixes
     }
 }

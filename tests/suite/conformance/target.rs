@@ -116,7 +116,7 @@ fn wait(mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < deadline, "the broker settles within the time limit");
-        std::thread::sleep(Duration::from_millis(3));
+        std::thread::park_timeout(Duration::from_millis(3));
     }
 }
 

@@ -210,8 +210,7 @@ pub(crate) fn changes_meanwhile(s: &mut Session<'_>) {
     for v in [4, 7, 12, 13, 18] {
         let name = format!("fetch-goes-{v}");
         let t = create(s, &name, 1, &[]);
-        let request =
-            fetch(v, &[(&t, vec![fetch_partition(0, 0)])]).with_min_bytes(1).with_max_wait_ms(50);
+        let request = fetch(v, &[(&t, vec![fetch_partition(0, 0)])]).with_min_bytes(1).with_max_wait_ms(50);
         s.on("waiting").call("before", v, fetch(v, &[(&t, vec![fetch_partition(0, 0)])]));
         s.on("main").call("deleted", 5, delete_topics(5, &[&name]));
         s.settle();

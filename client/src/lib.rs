@@ -1,1 +1,0 @@
-//! The publisher/subscriber client of Klamm.
