@@ -177,7 +177,8 @@ fn read_all(log: &Log) -> Result<Vec<MetadataRecord>, StartError> {
 
 #[cfg(test)]
 mod tests {
-<<<<<<< HEAD
+    use klamm_storage::ManagerSettings;
+
     use super::*;
 
     fn topic(name: &str) -> MetadataRecord {
@@ -198,12 +199,9 @@ mod tests {
         image.apply(MetadataRecord::RemoveTopic { name: "a".to_owned() });
         let left: Vec<_> = image.0.into_values().collect();
         assert_eq!(left, [config("A"), config("a-b"), topic("a-b")]);
-=======
-    use klamm_storage::ManagerSettings;
+    }
 
-    use super::*;
-
-    fn config(number: usize) -> MetadataRecord {
+    fn numbered(number: usize) -> MetadataRecord {
         let value = Some("v".repeat(200));
         MetadataRecord::Config {
             resource_type: 2,
@@ -234,14 +232,13 @@ mod tests {
         // All that is remembered makes a batch that no segment takes.
         log.set_options(Arc::new(LogOptions { segment_bytes: 8192, ..LogOptions::clone(&log.options()) }));
         for number in 0..60 {
-            journal.append(vec![config(number)], 0).unwrap();
+            journal.append(vec![numbered(number)], 0).unwrap();
         }
         make_long(&journal);
-        journal.append(vec![config(60)], 0).unwrap();
+        journal.append(vec![numbered(60)], 0).unwrap();
         assert_eq!(log.log_start_offset(), 0);
         drop((log, journal, manager));
         let (_, _, remembered) = open(folder.path());
         assert_eq!(remembered.len(), 62);
->>>>>>> fixes
     }
 }

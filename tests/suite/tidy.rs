@@ -42,8 +42,7 @@ fn files_with(files: &[(PathBuf, String)], needle: &str) -> Vec<String> {
 
 #[test]
 fn unsafe_code_and_maps_live_in_one_file() {
-    let all: Vec<_> =
-        ["storage/src", "broker/src", "src"].into_iter().flat_map(sources).collect();
+    let all: Vec<_> = ["storage/src", "broker/src", "src"].into_iter().flat_map(sources).collect();
     assert_eq!(files_with(&all, "unsafe {"), ["storage/src/mmap.rs"]);
     assert_eq!(files_with(&all, "memmap2"), ["storage/src/mmap.rs"]);
 }
@@ -76,8 +75,7 @@ fn the_systems_clock_is_read_in_one_place() {
 
 #[test]
 fn no_file_is_too_long() {
-    let all: Vec<_> =
-        ["storage", "broker", "src", "tests/suite"].into_iter().flat_map(sources).collect();
+    let all: Vec<_> = ["storage", "broker", "src", "tests/suite"].into_iter().flat_map(sources).collect();
     for (path, text) in all {
         let lines = text.lines().count();
         assert!(lines <= LONGEST_FILE, "{} has {lines} lines: split it by noun", path.display());
