@@ -19,7 +19,6 @@ import org.apache.kafka.common.serialization.*;
 public class Suite {
     static final String BOOTSTRAP = System.getenv().getOrDefault("BOOTSTRAP_SERVERS", "127.0.0.1:9092");
     static final String RUN = Long.toHexString(new Random().nextLong() >>> 32);
-    static final Map<String, Check> CHECKS = new LinkedHashMap<>();
     static int names = 0;
     static Admin admin;
 
@@ -193,9 +192,9 @@ public class Suite {
         return get(admin.describeConsumerGroups(List.of(group)).describedGroups().get(group));
     }
 
-    static boolean serves(int key) throws Exception {
-        // The client library keeps its versions to itself; the features that it reports tell the newer protocols.
-        return get(admin.describeFeatures().featureMetadata()).finalizedFeatures().containsKey("group.version") && key == 68;
+    /** Whether the broker has the newer group protocol: the client keeps the versions of APIs to itself, this feature tells. */
+    static boolean hasNewGroups() throws Exception {
+        return get(admin.describeFeatures().featureMetadata()).finalizedFeatures().containsKey("group.version");
     }
 
     // ---- producing and consuming ----------------------------------------------------------------------------
@@ -462,7 +461,7 @@ public class Suite {
     }
 
     static void newGroupProtocol() throws Exception {
-        if (!serves(68)) throw new Skipped("the broker does not offer the new group protocol");
+        if (!hasNewGroups()) throw new Skipped("the broker does not offer the new group protocol");
         String topic = topic(4), group = name("java-group");
         produce(topic, 20, 4);
         try (var consumer = consumer("group.id", group, "group.protocol", "consumer")) {
