@@ -32,6 +32,8 @@ pub struct LogManager {
     clean: bool,
     /// Offsets from before, of logs that were not opened yet.
     remembered: Mutex<Remembered>,
+    /// The log start offsets as the file has them. Whoever changes the file holds this; taken before all other locks.
+    starts_on_disk: Mutex<Offsets>,
     logs: Mutex<Logs>,
 }
 
@@ -61,6 +63,7 @@ impl LogManager {
             lock: Mutex::new(None),
             clean: false,
             remembered: Mutex::default(),
+            starts_on_disk: Mutex::default(),
             logs: Mutex::default(),
         };
         if let Home::Folder(folder) = home {
@@ -68,6 +71,7 @@ impl LogManager {
             let remembered = manager.remembered.get_mut();
             remembered.recovery_points = home::read_offsets(folder, checkpoint::RECOVERY_POINTS)?;
             remembered.log_starts = home::read_offsets(folder, checkpoint::LOG_STARTS)?;
+            *manager.starts_on_disk.get_mut() = remembered.log_starts.clone();
             manager.clean = home::take_clean_marker(folder)?;
         }
         Ok(manager)
@@ -165,13 +169,31 @@ impl LogManager {
     /// # Errors
     /// If its files cannot be moved out of the way or deleted. It is gone for readers and writers all the same.
     pub fn delete_log(&self, log: &Arc<Log>) -> Result<(), StorageError> {
+        // Held until the log is gone, so that no checkpoint writes its start down again.
+        let mut on_disk = self.starts_on_disk.lock();
+        let forgotten = self.forget_start(&mut on_disk, log);
         let deleted = log.delete();
+        drop(on_disk);
         let mut logs = self.logs.lock();
         let key = (Arc::from(log.topic()), log.partition());
         if logs.open.get(&key).is_some_and(|open| Arc::ptr_eq(open, log)) {
             logs.open.remove(&key);
         }
-        deleted
+        forgotten.and(deleted)
+    }
+
+    /// Takes a log's start out of the file: it says nothing of another log of the same name.
+    fn forget_start(&self, on_disk: &mut Offsets, log: &Log) -> Result<(), StorageError> {
+        let Home::Folder(folder) = &self.home else { return Ok(()) };
+        let key = (log.topic().to_owned(), log.partition());
+        if !on_disk.contains_key(&key) {
+            return Ok(());
+        }
+        let mut kept = on_disk.clone();
+        kept.remove(&key);
+        self.write_offsets(folder, checkpoint::LOG_STARTS, &kept)?;
+        *on_disk = kept;
+        Ok(())
     }
 
     /// Takes a log that was found and is not open out of the way: deletes it, or with `keep` leaves its files in a folder
@@ -199,6 +221,7 @@ impl LogManager {
     /// If the files cannot be written. The old ones stay, with which recovery takes longer.
     pub fn checkpoint(&self) -> Result<(), StorageError> {
         let Home::Folder(folder) = &self.home else { return Ok(()) };
+        let mut on_disk = self.starts_on_disk.lock();
         let logs: Vec<_> = self.logs.lock().open.values().cloned().collect();
         let (mut recovery_points, mut log_starts) = {
             // Of logs that are not open it stays known what was known.
@@ -213,7 +236,9 @@ impl LogManager {
             }
         }
         self.write_offsets(folder, checkpoint::RECOVERY_POINTS, &recovery_points)?;
-        self.write_offsets(folder, checkpoint::LOG_STARTS, &log_starts)
+        self.write_offsets(folder, checkpoint::LOG_STARTS, &log_starts)?;
+        *on_disk = log_starts;
+        Ok(())
     }
 
     fn write_offsets(&self, folder: &Path, name: &str, offsets: &Offsets) -> Result<(), StorageError> {

@@ -151,7 +151,8 @@ fn find(
     let segments = open_segments(&opening, history).map_err(failed)?;
     let log_end = segments.last().map_or(history.log_start.unwrap_or(0), |last| last.end_offset());
     let first = segments.first().map_or(log_end, |first| first.base_offset());
-    let log_start = history.log_start.unwrap_or(first).clamp(first, log_end);
+    // One above the end is that of another log of this name: it says nothing of the records that are here.
+    let log_start = history.log_start.filter(|start| *start <= log_end).unwrap_or(first).max(first);
     // One that is damaged is as good as none: the batches know their epochs.
     let mut epochs = match std::fs::read(folder.join(epochs::FILE)) {
         Ok(text) => LeaderEpochs::from_text(&String::from_utf8_lossy(&text)).unwrap_or_default(),
@@ -163,8 +164,11 @@ fn find(
     if epochs.latest().is_none() {
         epochs.assign(0, log_start);
     }
-    let recovery_point =
-        if history.clean { log_end } else { history.recovery_point.unwrap_or(0).min(log_end) };
+    let recovery_point = if history.clean {
+        log_end
+    } else {
+        history.recovery_point.filter(|end| *end <= log_end).unwrap_or(0)
+    };
     Ok(Found { segments, log_start, log_end, recovery_point, producers, epochs })
 }
 

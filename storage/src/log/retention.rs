@@ -159,14 +159,13 @@ impl Log {
         let Some(folder) = self.folder().filter(|_| self.has_folder.load(Ordering::Relaxed)) else {
             return Ok(());
         };
+        // Before another log can take the folder's name: nothing may make a file there any more.
+        segments.iter().for_each(|segment| segment.abandon());
         // Out of the way first, under the name that Kafka gives it: if it cannot be emptied now, the next start does it.
         let end = format!("-{}.{}-delete", self.partition, self.topic_id.simple());
         let topic = self.topic.get(..LONGEST_FILE_NAME.saturating_sub(end.len())).unwrap_or(&self.topic);
         let doomed = folder.with_file_name(format!("{topic}{end}"));
         std::fs::rename(folder, &doomed)?;
-        for segment in segments {
-            segment.unload();
-        }
         std::fs::remove_dir_all(&doomed)
     }
 }

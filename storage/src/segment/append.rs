@@ -61,6 +61,7 @@ impl Segment {
             self.make_room_in_memory(writer, end)?;
             return self.load_written(writer.as_ref());
         };
+        self.check_there()?;
         let file = open_or_create(&name::path(folder, self.base_offset, name::LOG))?;
         let reserved = self.reserve(&file, end)?;
         match writer.as_mut().filter(|writer| writer.capacity() >= reserved) {

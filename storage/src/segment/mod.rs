@@ -67,6 +67,8 @@ pub(crate) struct Segment {
     /// The indexes on the heap, as long as the segment is written or lies in memory.
     live: Mutex<Option<Arc<LiveIndexes>>>,
     sealed: AtomicBool,
+    /// Its files are deleted and not made again: another log's may lie in their place. Set under `writer`.
+    gone: AtomicBool,
     /// Whether it was used since the cache last looked.
     used: AtomicBool,
     max_timestamp: AtomicI64,
@@ -102,6 +104,7 @@ impl Segment {
             loaded: RwLock::new(None),
             live: Mutex::new(Some(Arc::default())),
             sealed: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
             used: AtomicBool::new(false),
             max_timestamp: AtomicI64::new(-1),
             max_timestamp_offset: AtomicI64::new(base_offset - 1),
@@ -179,6 +182,7 @@ impl Segment {
         if let Some(loaded) = self.loaded.read().as_ref() {
             return Ok(Arc::clone(loaded));
         }
+        self.check_there()?;
         if !self.is_sealed() {
             return self.open_writer(&mut writer, 0);
         }
@@ -244,6 +248,9 @@ impl Segment {
 
     fn write_down(&self, writer: &mut Option<MapWriter>) -> io::Result<()> {
         let Place::Folder(folder) = &self.place else { return Ok(()) };
+        if self.is_gone() {
+            return Ok(());
+        }
         // The writer goes first: nothing may touch what is cut off.
         *writer = None;
         let len = self.len() as u64;
@@ -274,18 +281,42 @@ impl Segment {
         }
     }
 
-    /// Waits until all that can be read is on the disk. Returns how many bytes that were.
+    fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
+    /// That it was not deleted. Whoever opens a file asks, and holds `writer`.
+    fn check_there(&self) -> io::Result<()> {
+        if self.is_gone() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the segment was deleted"));
+        }
+        Ok(())
+    }
+
+    /// Waits until all that can be read is on the disk; of a deleted segment there is nothing to wait for. Returns how
+    /// many bytes that were.
     pub(crate) fn flush(&self) -> io::Result<usize> {
         let Place::Folder(folder) = &self.place else { return Ok(self.len()) };
         let (from, len) = (self.flushed.load(Ordering::Acquire), self.len());
         if from >= len {
             return Ok(len);
         }
+        match self.sync_files(folder, from, len) {
+            Err(_) if self.is_gone() => return Ok(len),
+            synced => synced?,
+        }
+        self.flushed.fetch_max(len, Ordering::AcqRel);
+        Ok(len)
+    }
+
+    fn sync_files(&self, folder: &Path, from: usize, len: usize) -> io::Result<()> {
         let loaded = self.loaded.read().clone();
         match loaded {
             Some(loaded) if !self.is_sealed() => self.shared.disk.sync_with(|| loaded.map.sync(from..len))?,
             _ => {
-                let file = open_or_create(&name::path(folder, self.base_offset, name::LOG))?;
+                // Opened only: it may have been deleted meanwhile.
+                let path = name::path(folder, self.base_offset, name::LOG);
+                let file = open_existing(&path)?.ok_or(io::ErrorKind::NotFound)?;
                 self.shared.disk.sync(&file)?;
             }
         }
@@ -293,8 +324,7 @@ impl Segment {
             // The file's name, and with it the length of a file that grew.
             self.shared.disk.sync_folder(folder)?;
         }
-        self.flushed.fetch_max(len, Ordering::AcqRel);
-        Ok(len)
+        Ok(())
     }
 
     /// Whether all that can be read is known to be on the disk.
@@ -302,12 +332,18 @@ impl Segment {
         matches!(self.place, Place::Memory) || self.flushed.load(Ordering::Acquire) >= self.len()
     }
 
-    /// Deletes the files. Whoever holds slices keeps them.
-    pub(crate) fn delete(&self) -> io::Result<()> {
+    /// Lets go of the files for good: they are to be deleted, and are not made again. Whoever holds slices keeps them.
+    pub(crate) fn abandon(&self) {
         let mut writer = self.writer.lock();
+        self.gone.store(true, Ordering::Release);
         self.sealed.store(true, Ordering::Release);
         *writer = None;
         *self.loaded.write() = None;
+    }
+
+    /// Deletes the files. Whoever holds slices keeps them.
+    pub(crate) fn delete(&self) -> io::Result<()> {
+        self.abandon();
         let Place::Folder(folder) = &self.place else { return Ok(()) };
         for kind in [name::LOG, name::OFFSET_INDEX, name::TIME_INDEX, name::TXN_INDEX, name::SNAPSHOT] {
             remove_if_there(&name::path(folder, self.base_offset, kind))?;
@@ -344,5 +380,55 @@ pub(crate) fn remove_if_there(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::{BatchHeader, BuildOptions, HEADER_BYTES, RecordToWrite, build};
+    use crate::options::ManagerSettings;
+
+    fn with_a_batch(folder: &Path) -> Arc<Segment> {
+        let shared = Arc::new(Shared::new(ManagerSettings::default()));
+        let segment = Segment::new(shared, Place::Folder(Arc::from(folder)), 0, 1 << 20, 0);
+        let record = RecordToWrite { key: None, value: Some("v".into()), headers: Vec::new(), timestamp: 1 };
+        let batch = build([record], &BuildOptions::default());
+        let header = BatchHeader::read(&batch).unwrap();
+        let mut appender = segment.make_room(batch.len(), false).unwrap();
+        appender.write(&header, &batch[HEADER_BYTES..]).unwrap();
+        segment.index(&header, 0, 100);
+        appender.publish();
+        segment
+    }
+
+    fn files(folder: &Path) -> usize {
+        std::fs::read_dir(folder).unwrap().count()
+    }
+
+    #[test]
+    fn a_deleted_segment_makes_no_file() {
+        for sealed in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let segment = with_a_batch(folder.path());
+            if sealed {
+                segment.seal().unwrap();
+            }
+            segment.delete().unwrap();
+            assert_eq!(segment.flush().unwrap(), segment.len());
+            assert!(segment.load().is_err() && segment.make_room(100, false).is_err());
+            segment.close().unwrap();
+            assert_eq!(files(folder.path()), 0, "sealed: {sealed}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_somebody_took_away_is_no_success() {
+        let folder = tempfile::tempdir().unwrap();
+        let segment = with_a_batch(folder.path());
+        assert!(segment.unload());
+        std::fs::remove_file(name::path(folder.path(), 0, name::LOG)).unwrap();
+        assert!(segment.flush().is_err());
+        assert_eq!(files(folder.path()), 0);
     }
 }

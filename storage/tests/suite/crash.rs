@@ -228,3 +228,33 @@ fn leader_epochs_survive() {
         [(0, 2), (0, 2), (2, 3), (5, 4), (-1, -1)]
     );
 }
+
+#[test]
+fn a_log_does_not_inherit_the_start_of_a_deleted_one_of_its_name() {
+    for appended in [5, 700] {
+        let house = House::on_disk();
+        let old = house.open(LogOptions::default());
+        append_numbers(&old, 0..600);
+        old.delete_records(500).unwrap();
+        house.manager.checkpoint().unwrap();
+        house.manager.delete_log(&old).unwrap();
+        let log = house.open(LogOptions::default());
+        append_numbers(&log, 0..appended);
+        let (_house, log) = after_crash(&house, &LogOptions::default(), |_| ());
+        assert_eq!((log.log_start_offset(), log.log_end_offset()), (0, appended));
+        assert_eq!(contents(&log).len() as i64, appended);
+    }
+}
+
+#[test]
+fn a_remembered_start_or_recovery_point_above_the_end_is_not_believed() {
+    let house = House::on_disk();
+    let log = house.open(LogOptions::default());
+    append_numbers(&log, 0..5);
+    for name in ["log-start-offset-checkpoint", "recovery-point-offset-checkpoint"] {
+        fs::write(house.path().join(name), "0\n1\nt 0 500\n").unwrap();
+    }
+    let (_house, log) = after_crash(&house, &LogOptions::default(), |_| ());
+    assert_eq!((log.log_start_offset(), log.recovery_point()), (0, 0));
+    assert_eq!(contents(&log).len(), 5);
+}
