@@ -70,6 +70,7 @@ clients! {
     python_kafka_python: suite "kafka-python" needs "python";
     python_aiokafka: suite "aiokafka" needs "python";
     node_kafkajs: suite "kafkajs" needs "node";
+    node_platformatic: suite "platformatic" needs "node";
     c_kcat: suite "kcat" needs "kcat";
     jvm_client: suite "java" needs "kafka";
     jvm_command_line_tools: suite "kafka-tools" needs "kafka";
