@@ -229,6 +229,8 @@ impl Segment {
         let mut writer = self.writer.lock();
         self.write_down(&mut writer)?;
         self.sealed.store(true, Ordering::Release);
+        // The shorter file and the indexes are not on the disk yet.
+        self.flushed.store(0, Ordering::Release);
         if matches!(self.place, Place::Folder(_)) {
             // From now on the files have them. Readers that hold the map keep these.
             *self.live.lock() = None;
@@ -318,6 +320,11 @@ impl Segment {
                 let path = name::path(folder, self.base_offset, name::LOG);
                 let file = open_existing(&path)?.ok_or(io::ErrorKind::NotFound)?;
                 self.shared.disk.sync(&file)?;
+                for kind in [name::OFFSET_INDEX, name::TIME_INDEX] {
+                    if let Some(index) = open_existing(&name::path(folder, self.base_offset, kind))? {
+                        self.shared.disk.sync(&index)?;
+                    }
+                }
             }
         }
         if from == 0 {
@@ -420,6 +427,20 @@ mod tests {
             segment.close().unwrap();
             assert_eq!(files(folder.path()), 0, "sealed: {sealed}");
         }
+    }
+
+    #[test]
+    fn what_sealing_changes_is_synced() {
+        let folder = tempfile::tempdir().unwrap();
+        let segment = with_a_batch(folder.path());
+        segment.flush().unwrap();
+        segment.seal().unwrap();
+        assert!(!segment.is_flushed());
+        let before = segment.shared.settings.faults.syncs();
+        segment.flush().unwrap();
+        // The records, two indexes, and their names.
+        assert_eq!(segment.shared.settings.faults.syncs() - before, 4);
+        assert!(segment.is_flushed());
     }
 
     #[test]
