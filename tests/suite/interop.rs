@@ -32,21 +32,41 @@ fn have(needed: &[&str]) -> bool {
 }
 
 /// Runs a script of the peers', and fails with what it said if it failed.
-fn run(script: &str, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+fn run(script: &str, arguments: &[&str], variables: &[(&str, &str)]) {
+    if let Err(said) = try_run(script, arguments, variables) {
+        panic!("{said}");
+    }
+}
+
+fn try_run(script: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Result<String, String> {
     let output =
         Command::new(peers().join(script)).args(arguments).envs(variables.iter().copied()).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
-    assert!(output.status.success(), "{script} {arguments:?} failed:\n{said}");
-    said
+    if output.status.success() { Ok(said) } else { Err(format!("{script} {arguments:?} failed:\n{said}")) }
 }
 
 /// The suite of a client against a broker of its own.
 fn suite(name: &str, needed: &[&str]) {
     if have(needed) {
-        let broker = Process::start_in_memory("127.0.0.1:0", &[]);
-        run("run", &[name], &[("BOOTSTRAP_SERVERS", &broker.address)]);
+        let said = try_suite(name);
+        assert!(said.is_ok(), "{}", said.unwrap_err());
     }
+}
+
+/// The suite of a client that fails now and then whatever it talks to: a second attempt counts. kafka-python 3.0.12
+/// starts a second thread for its connections at times, and its consumer then spins; its checks of static members and
+/// patterns fail about once in 25 runs against Apache Kafka too.
+fn suite_of_a_client_with_races(name: &str, needed: &[&str]) {
+    if have(needed) {
+        let said = try_suite(name).or_else(|first| try_suite(name).map_err(|second| first + &second));
+        assert!(said.is_ok(), "{}", said.unwrap_err());
+    }
+}
+
+fn try_suite(name: &str) -> Result<String, String> {
+    let broker = Process::start_in_memory("127.0.0.1:0", &[]);
+    try_run("run", &[name], &[("BOOTSTRAP_SERVERS", &broker.address)])
 }
 
 /// A client that goes on while the broker is killed, stopped and started again underneath it.
@@ -67,7 +87,7 @@ macro_rules! clients {
 
 clients! {
     python_confluent_kafka: suite "confluent-kafka" needs "python";
-    python_kafka_python: suite "kafka-python" needs "python";
+    python_kafka_python: suite_of_a_client_with_races "kafka-python" needs "python";
     python_aiokafka: suite "aiokafka" needs "python";
     node_kafkajs: suite "kafkajs" needs "node";
     node_platformatic: suite "platformatic" needs "node";

@@ -1,6 +1,7 @@
 """What the Python suites share: named checks, deadlines, unique names. It must not know any client."""
 
 import os
+import select
 import socket
 import struct
 import subprocess
@@ -77,7 +78,10 @@ class Child:
         )
 
     def line(self):
-        """The next line that it prints; fails when it ends without one."""
+        """The next line that it prints; fails when it ends without one, or prints none for long."""
+        if not select.select([self.process.stdout], [], [], 40)[0]:
+            self.kill()
+            raise AssertionError("the child process printed nothing for 40 s")
         text = self.process.stdout.readline()
         if not text:
             raise AssertionError("the child process ended early")
