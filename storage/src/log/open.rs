@@ -79,6 +79,10 @@ impl Log {
         };
         std::fs::create_dir_all(folder)?;
         std::fs::write(folder.join(METADATA_FILE), metadata_text(self.topic_id))?;
+        if let Some(parent) = folder.parent().filter(|_| self.options().flush_messages != i64::MAX) {
+            // Records that are to survive a loss of power need a folder that does.
+            self.shared.disk.sync_folder(parent)?;
+        }
         self.has_folder.store(true, Ordering::Relaxed);
         Ok(())
     }
