@@ -114,8 +114,8 @@ proptest! {
         }
         let house = house.crash();
         let log = house.open(small());
-        // What a damaged index leads to is an error at the worst.
-        for offset in log.log_start_offset()..log.log_end_offset() {
+        // What a damaged index leads to is an error at the worst. A damaged offset can put the log's end far away.
+        for offset in (log.log_start_offset()..log.log_end_offset()).take(500) {
             let _ = log.read(offset, 500, true, klamm_storage::ReadUpTo::LogEnd);
             let _ = log.offset_for_timestamp(offset);
         }
