@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use klamm::{Broker, BrokerBuilder};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Where a broker listens if nothing else is said: where Kafka's clients look first.
 const DEFAULT_LISTEN: &str = "127.0.0.1:9092";
@@ -41,13 +42,15 @@ impl Serve {
     /// Serves until the process is told to stop.
     pub(crate) fn run(self) -> Result<(), Box<dyn Error>> {
         start_logging();
+        // Before anybody is told that the broker is ready: who is told may at once ask it to stop.
+        let signals = Signals::listen()?;
         let broker = self.builder()?.start()?;
         // One line, flushed: whoever started us may wait for it.
         let mut out = std::io::stdout().lock();
         writeln!(out, "Klamm is ready: bootstrap.servers={}", broker.bootstrap_servers())?;
         out.flush()?;
         drop(out);
-        wait_for_signal()?;
+        signals.wait();
         broker.shutdown()?;
         Ok(())
     }
@@ -114,17 +117,31 @@ fn start_logging() {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
-/// Returns on SIGINT or SIGTERM.
-fn wait_for_signal() -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    runtime.block_on(async {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (mut interrupt, mut terminate) =
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        Ok(())
-    })
+/// The signals that ask a broker to stop, from the moment on that they are listened to.
+struct Signals {
+    runtime: tokio::runtime::Runtime,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let (interrupt, terminate) = {
+            let _inside = runtime.enter();
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+        };
+        Ok(Signals { runtime, interrupt, terminate })
+    }
+
+    /// Returns on SIGINT or SIGTERM.
+    fn wait(self) {
+        let Signals { runtime, mut interrupt, mut terminate } = self;
+        runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+    }
 }
