@@ -12,6 +12,8 @@ mod backend;
 mod embedded;
 mod error;
 mod options;
+#[cfg(feature = "rdkafka")]
+mod rdkafka;
 mod record;
 mod runtime;
 mod signal;
