@@ -310,11 +310,8 @@ mod tests {
 
     #[test]
     fn security_has_its_counterparts() {
-        let tls = TlsOptions {
-            ca_file: Some("/a/ca.pem".into()),
-            check_hostname: false,
-            ..TlsOptions::default()
-        };
+        let tls =
+            TlsOptions { ca_file: Some("/a/ca.pem".into()), check_hostname: false, ..TlsOptions::default() };
         let sasl = SaslOptions {
             mechanism: SaslMechanism::ScramSha512,
             username: "me".to_owned(),

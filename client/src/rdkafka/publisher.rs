@@ -11,9 +11,7 @@ use ::rdkafka::client::ClientContext;
 use ::rdkafka::config::RDKafkaLogLevel;
 use ::rdkafka::error::KafkaError;
 use ::rdkafka::message::{Header, Message, OwnedHeaders};
-use ::rdkafka::producer::{
-    BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext, PurgeConfig,
-};
+use ::rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext, PurgeConfig};
 use ::rdkafka::types::RDKafkaErrorCode;
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -99,11 +97,8 @@ impl Publisher {
         let librdkafkas: BaseProducer<Reports> =
             config.create_with_context(context).map_err(|error| error::of(&error, ASKED))?;
         let librdkafkas = Arc::new(librdkafkas);
-        let reports = ReportTaker {
-            producer: Arc::clone(&librdkafkas),
-            shared: Arc::clone(&shared),
-            _broker: broker,
-        };
+        let reports =
+            ReportTaker { producer: Arc::clone(&librdkafkas), shared: Arc::clone(&shared), _broker: broker };
         std::thread::Builder::new()
             .name("klamm-rdkafka-producer".to_owned())
             .spawn(move || reports.run())

@@ -12,6 +12,7 @@ use crate::backend::{
     Commit, ConsumerBackend, OffsetSpec, OnUndelivered, ProducerBackend, RebalanceListener, RecordToSend,
     Refused, SeekTo,
 };
+use crate::embedded::{EmbeddedBroker, embedded_broker};
 use crate::error::{ClientError, ErrorKind};
 use crate::options::{Acks, Bootstrap, ClientOptions, ConsumerOptions, OffsetReset, ProducerOptions};
 use crate::record::{Delivered, Record, TopicPartition, Undelivered};
@@ -27,9 +28,12 @@ fn wait<F: Future>(future: F) -> F::Output {
     runtime::block_on(future).unwrap()
 }
 
-fn embedded(name: &str) -> ClientOptions {
-    let bootstrap = Bootstrap::Embedded { name: format!("rdkafka {name}"), data_dir: None };
-    ClientOptions { bootstrap, ..ClientOptions::default() }
+/// A broker of the test's own, to be kept as long as its records are needed.
+fn embedded(name: &str) -> (ClientOptions, EmbeddedBroker) {
+    let name = format!("rdkafka {name}");
+    let broker = embedded_broker(&name, None).unwrap();
+    let bootstrap = Bootstrap::Embedded { name, data_dir: None };
+    (ClientOptions { bootstrap, ..ClientOptions::default() }, broker)
 }
 
 #[derive(Debug, Default)]
@@ -104,11 +108,14 @@ fn numbers(range: std::ops::Range<usize>) -> Vec<String> {
 
 #[test]
 fn records_come_back_as_they_were_sent() {
-    let options = embedded("as sent");
+    let (options, _broker) = embedded("as sent");
     let (producer, kept, topic) =
         producer(&options, ProducerOptions { acks: Acks::All, ..ProducerOptions::default() });
-    let headers =
-        [("a".to_owned(), Some(Bytes::from_static(b"1"))), ("a".to_owned(), None), (String::new(), Some(Bytes::new()))];
+    let headers = [
+        ("a".to_owned(), Some(Bytes::from_static(b"1"))),
+        ("a".to_owned(), None),
+        (String::new(), Some(Bytes::new())),
+    ];
     let full = RecordToSend {
         topic: &topic,
         partition: Some(0),
@@ -141,7 +148,7 @@ fn records_come_back_as_they_were_sent() {
 
 #[test]
 fn lingering_ends_when_there_is_a_hurry() {
-    let options = embedded("hurry");
+    let (options, _broker) = embedded("hurry");
     let linger = Duration::from_secs(60);
     let (producer, _, topic) = producer(&options, ProducerOptions { linger, ..ProducerOptions::default() });
     let began = Instant::now();
@@ -156,7 +163,7 @@ fn lingering_ends_when_there_is_a_hurry() {
 
 #[test]
 fn a_full_buffer_refuses_and_tells_when_there_is_room() {
-    let options = embedded("full");
+    let (options, _broker) = embedded("full");
     let linger = Duration::from_secs(60);
     let more = ProducerOptions { linger, buffer_memory: 4096, ..ProducerOptions::default() };
     let (producer, _, topic) = producer(&options, more);
@@ -204,7 +211,7 @@ fn what_is_not_delivered_comes_back_with_the_reason() {
 
 #[test]
 fn a_group_goes_on_behind_what_was_handed_out_and_committed() {
-    let options = embedded("goes on");
+    let (options, _broker) = embedded("goes on");
     fill(&options, 0..10);
     let first = consumer(&options, &from_the_beginning());
     assert_eq!(values(&*first, 4), numbers(0..4));
@@ -227,7 +234,7 @@ fn a_group_goes_on_behind_what_was_handed_out_and_committed() {
 
 #[test]
 fn seeking_drops_what_waits_and_goes_on_elsewhere() {
-    let options = embedded("seeking");
+    let (options, _broker) = embedded("seeking");
     fill(&options, 0..10);
     let consumer = consumer(&options, &from_the_beginning());
     assert_eq!(values(&*consumer, 5), numbers(0..5));
@@ -252,7 +259,7 @@ fn seeking_drops_what_waits_and_goes_on_elsewhere() {
 
 #[test]
 fn a_pause_holds_back_and_loses_nothing() {
-    let options = embedded("pause");
+    let (options, _broker) = embedded("pause");
     fill(&options, 0..100);
     let consumer = consumer(&options, &from_the_beginning());
     assert_eq!(values(&*consumer, 3), numbers(0..3));
@@ -269,7 +276,7 @@ fn a_pause_holds_back_and_loses_nothing() {
 
 #[test]
 fn a_full_queue_stops_fetching_and_keeps_order() {
-    let options = embedded("full queue");
+    let (options, _broker) = embedded("full queue");
     fill(&options, 0..5000);
     let more = ConsumerOptions { max_depth: 10, ..from_the_beginning() };
     let consumer = consumer(&options, &more);
@@ -280,8 +287,19 @@ fn a_full_queue_stops_fetching_and_keeps_order() {
 }
 
 #[test]
+fn what_was_not_closed_commits_nothing() {
+    let (options, _broker) = embedded("not closed");
+    fill(&options, 0..3);
+    let by_itself = ConsumerOptions { enable_auto_commit: true, ..from_the_beginning() };
+    let crashed = consumer(&options, &by_itself);
+    assert_eq!(values(&*crashed, 3), numbers(0..3));
+    drop(crashed);
+    assert_eq!(values(&*consumer(&options, &by_itself), 3), numbers(0..3));
+}
+
+#[test]
 fn positions_tell_the_lag() {
-    let options = embedded("lag");
+    let (options, _broker) = embedded("lag");
     fill(&options, 0..10);
     let consumer = consumer(&options, &from_the_beginning());
     values(&*consumer, 4);
@@ -316,12 +334,13 @@ impl RebalanceListener for Notes {
 
 #[test]
 fn a_member_that_takes_nothing_leaves_and_comes_back() {
-    let options = embedded("takes nothing");
+    let (options, _broker) = embedded("takes nothing");
     fill(&options, 0..3);
     let more = ConsumerOptions {
-        session_timeout: Duration::from_millis(300),
+        // The least that a broker takes.
+        session_timeout: Duration::from_secs(6),
         heartbeat_interval: Duration::from_millis(100),
-        max_poll_interval: Duration::from_millis(300),
+        max_poll_interval: Duration::from_secs(6),
         ..from_the_beginning()
     };
     let notes = Arc::new(Notes::default());

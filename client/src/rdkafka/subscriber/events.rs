@@ -17,8 +17,8 @@ use super::Shared;
 use super::lists::{list, list_of_offsets, offsets_in, partitions_in};
 use crate::backend::{OffsetSpec, SeekTo};
 use crate::error::{ClientError, ErrorKind};
-use crate::record::TopicPartition;
 use crate::rdkafka::{error, log};
+use crate::record::TopicPartition;
 use crate::runtime;
 
 /// How long giving partitions up waits for the commit before it.
@@ -67,12 +67,7 @@ impl ClientContext for Events {
 }
 
 impl ConsumerContext for Events {
-    fn rebalance(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        what: RDKafkaRespErr,
-        list: &mut TopicPartitionList,
-    ) {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, what: RDKafkaRespErr, list: &mut TopicPartitionList) {
         let partitions = partitions_in(list);
         let done = match what {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => self.assign(consumer, list, &partitions),
@@ -142,7 +137,7 @@ impl Events {
             if lost { listener.lost(partitions) } else { listener.revoked(partitions) }
         }
         self.shared.state.lock().announced();
-        if !lost && self.shared.commits_by_itself {
+        if !lost && self.shared.commits_at_the_end() {
             self.shared.commit_before(Instant::now() + LAST_COMMIT, |one| partitions.contains(one));
         }
         self.shared.state.lock().gone(partitions);
@@ -162,11 +157,8 @@ impl Events {
             let Some(topic) = known else { continue };
             for of_partition in of_topic.partitions.values() {
                 let partition = TopicPartition::new(Arc::clone(topic), of_partition.partition);
-                let end = if self.shared.reads_committed {
-                    of_partition.ls_offset
-                } else {
-                    of_partition.hi_offset
-                };
+                let end =
+                    if self.shared.reads_committed { of_partition.ls_offset } else { of_partition.hi_offset };
                 state.heard(&partition, of_partition.next_offset, end);
             }
         }
@@ -174,11 +166,7 @@ impl Events {
 }
 
 /// Where a partition begins that is being assigned.
-fn beginning(
-    consumer: &BaseConsumer<Events>,
-    partition: &TopicPartition,
-    to: SeekTo,
-) -> KafkaResult<Offset> {
+fn beginning(consumer: &BaseConsumer<Events>, partition: &TopicPartition, to: SeekTo) -> KafkaResult<Offset> {
     let time = match to {
         SeekTo::Offset(offset) => return Ok(Offset::Offset(offset)),
         SeekTo::Found(OffsetSpec::Earliest) => return Ok(Offset::Beginning),

@@ -20,14 +20,12 @@ use tokio::sync::oneshot;
 
 use self::events::Events;
 use self::lists::{list, list_of_offsets, offsets_in};
-pub(super) use self::message::headers_of;
 use self::message::Copier;
+pub(super) use self::message::headers_of;
 use self::poller::Poller;
 use self::state::State;
 use super::{config, error};
-use crate::backend::{
-    BoxFuture, Commit, ConsumerBackend, OffsetSpec, Position, RebalanceListener, SeekTo,
-};
+use crate::backend::{BoxFuture, Commit, ConsumerBackend, OffsetSpec, Position, RebalanceListener, SeekTo};
 use crate::error::{ClientError, ErrorKind};
 use crate::options::{ClientOptions, ConsumerOptions, IsolationLevel};
 use crate::record::{Record, TopicPartition};
@@ -57,6 +55,8 @@ pub(super) struct Shared {
     /// The member has left its group, as nothing was taken.
     expelled: AtomicBool,
     closing: Mutex<Option<Instant>>,
+    /// It was dropped without being closed, as in a crash: nothing is committed.
+    abandoned: AtomicBool,
     has_left: AtomicBool,
     has_ended: AtomicBool,
     /// Held by the thread that polls, so that librdkafka ends there.
@@ -113,6 +113,10 @@ impl std::fmt::Debug for Subscriber {
 }
 
 impl Shared {
+    fn commits_at_the_end(&self) -> bool {
+        self.commits_by_itself && !self.abandoned.load(Ordering::SeqCst)
+    }
+
     fn reading(&self) -> String {
         format!("reading '{}'", self.topics.join("', '"))
     }
@@ -142,6 +146,7 @@ impl Subscriber {
             ended: Signal::default(),
             expelled: AtomicBool::new(false),
             closing: Mutex::default(),
+            abandoned: AtomicBool::new(false),
             has_left: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
             consumer: OnceLock::new(),
@@ -191,7 +196,10 @@ impl Subscriber {
 
 impl Drop for Subscriber {
     fn drop(&mut self) {
-        self.shared.closing.lock().get_or_insert_with(Instant::now);
+        self.shared.closing.lock().get_or_insert_with(|| {
+            self.shared.abandoned.store(true, Ordering::SeqCst);
+            Instant::now()
+        });
     }
 }
 
@@ -337,7 +345,11 @@ fn matched(
     found: &[(TopicPartition, i64)],
 ) -> Vec<(TopicPartition, Option<i64>)> {
     let offset = |partition: &TopicPartition| {
-        found.iter().find(|(one, _)| one == partition).map(|(_, offset)| *offset).filter(|offset| *offset >= 0)
+        found
+            .iter()
+            .find(|(one, _)| one == partition)
+            .map(|(_, offset)| *offset)
+            .filter(|offset| *offset >= 0)
     };
     partitions.into_iter().map(|partition| (partition.clone(), offset(&partition))).collect()
 }

@@ -201,12 +201,14 @@ impl Poller {
         let assigned = self.shared.state.lock().partitions();
         let partitions = match &seek.partitions {
             Some(named) => named.clone(),
-            None if assigned.is_empty() => return Err(Later),
             None => assigned.clone(),
         };
         if let Some(foreign) = partitions.iter().find(|one| !assigned.contains(one)) {
             let why = format!("{foreign} is not assigned to this subscriber");
             return Ok(Err(ClientError::new(ErrorKind::InvalidArgument, seek.asked(), why)));
+        }
+        if partitions.is_empty() {
+            return Ok(Ok(()));
         }
         let places = match self.places(partitions, seek.to) {
             Ok(places) => places,
@@ -225,7 +227,9 @@ impl Poller {
         for element in answered.elements() {
             match element.error() {
                 Ok(()) => {}
-                Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::State) => return Err(Later),
+                Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::State) => {
+                    return Err(Later);
+                }
                 Err(error) => return failed(&error),
             }
         }
@@ -265,7 +269,7 @@ impl Poller {
             seek.done(Err(super::has_ended()));
         }
         shared.state.lock().close();
-        if shared.commits_by_itself {
+        if shared.commits_at_the_end() {
             shared.commit_before(deadline, |_| true);
         }
         let closed = consumer.close_queue();
