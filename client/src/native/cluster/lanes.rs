@@ -112,7 +112,7 @@ impl Lanes {
                 }
                 tokio::time::sleep_until((*at).into()).await;
             }
-            match Connection::open(target, self.tls.as_ref(), &self.options).await {
+            match self.connect(target.clone()).await {
                 Ok(connection) => {
                     attempts.backoff.reset();
                     attempts.not_before = None;
@@ -131,6 +131,15 @@ impl Lanes {
             let why = "it did not succeed in time";
             Err(ClientError::new(ErrorKind::Unreachable, format!("connecting to {target}"), why))
         })
+    }
+
+    /// Connects, on the client's runtime whatever the caller runs on: the connection outlives the caller.
+    async fn connect(&self, target: Target) -> Result<Connection, ClientError> {
+        let (tls, options) = (self.tls.clone(), Arc::clone(&self.options));
+        let asked = format!("connecting to {target}");
+        let opening = async move { Connection::open(&target, tls.as_ref(), &options).await };
+        let opened = crate::runtime::handle()?.spawn(opening).await;
+        opened.unwrap_or_else(|error| Err(ClientError::new(ErrorKind::System, asked, error.to_string())))
     }
 
     /// Closes all connections.
