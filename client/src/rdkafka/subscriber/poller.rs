@@ -146,7 +146,7 @@ impl Poller {
         let shared = &self.shared;
         if shared.expelled.load(Ordering::SeqCst) {
             let (asked, left) = {
-                let mut state = shared.state.lock();
+                let state = shared.state.lock();
                 (state.asked, state.partitions().is_empty())
             };
             if asked && left {
