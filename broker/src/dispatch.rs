@@ -7,11 +7,11 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::{Encodable, HeaderVersion};
+use klamm_protocol::guard;
 
 use crate::api;
 use crate::context::{Answer, Peer, Refusal, RequestContext};
 use crate::frame::ResponseFrame;
-use crate::guard;
 use crate::state::BrokerState;
 
 /// What becomes of a frame.

@@ -16,7 +16,6 @@ mod dispatch;
 mod error_code;
 mod fetch;
 mod frame;
-mod guard;
 mod housekeeper;
 mod ids;
 mod limits;

@@ -25,7 +25,6 @@
 //! # }
 //! ```
 
-pub mod batch;
 mod checkpoint;
 mod epochs;
 mod error;
@@ -36,11 +35,14 @@ mod mmap;
 mod options;
 mod populate;
 mod producer;
+mod recompress;
 mod segment;
 mod shared;
+mod validate;
 
 pub use error::{AppendError, OpenError, ReadError, StorageError};
 pub use fs::Faults;
+pub use klamm_protocol::batch;
 pub use log::{AppendContext, Appended, Log, Origin, Read, ReadUpTo, RetentionDone};
 pub use manager::{FoundLog, LogManager};
 pub use options::{CompressionType, Home, LogOptions, ManagerSettings, TimestampType};

@@ -14,14 +14,7 @@ pub enum Home {
     Folder(PathBuf),
 }
 
-/// Whose time a record carries (`message.timestamp.type`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TimestampType {
-    /// The producer's.
-    CreateTime,
-    /// The time at which the log got it.
-    LogAppendTime,
-}
+pub use klamm_protocol::batch::TimestampType;
 
 /// How the batches of a log are compressed (`compression.type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

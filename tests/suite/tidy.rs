@@ -42,13 +42,22 @@ fn files_with(files: &[(PathBuf, String)], needle: &str) -> Vec<String> {
 
 #[test]
 fn unsafe_code_and_maps_live_in_one_file() {
-    let all: Vec<_> = ["storage/src", "broker/src", "src"].into_iter().flat_map(sources).collect();
+    let all: Vec<_> =
+        ["protocol/src", "storage/src", "broker/src", "src"].into_iter().flat_map(sources).collect();
     assert_eq!(files_with(&all, "unsafe {"), ["storage/src/mmap.rs"]);
     assert_eq!(files_with(&all, "memmap2"), ["storage/src/mmap.rs"]);
 }
 
 #[test]
 fn crates_know_only_what_is_below_them() {
+    let protocol = sources("protocol/src");
+    for above in ["tokio", "klamm_storage", "klamm_broker", "klamm_client", "std::fs", "std::net"] {
+        assert!(
+            files_with(&protocol, above).is_empty(),
+            "protocol knows {above}: {:?}",
+            files_with(&protocol, above)
+        );
+    }
     let storage = sources("storage/src");
     for above in ["tokio", "kafka_protocol", "klamm_broker", "klamm_client"] {
         assert!(
@@ -70,12 +79,14 @@ fn crates_know_only_what_is_below_them() {
 fn the_systems_clock_is_read_in_one_place() {
     let mut all = sources("broker/src");
     all.extend(sources("storage/src"));
+    all.extend(sources("protocol/src"));
     assert_eq!(files_with(&all, "SystemTime::now"), ["broker/src/clock.rs"]);
 }
 
 #[test]
 fn no_file_is_too_long() {
-    let all: Vec<_> = ["storage", "broker", "src", "tests/suite"].into_iter().flat_map(sources).collect();
+    let all: Vec<_> =
+        ["protocol", "storage", "broker", "src", "tests/suite"].into_iter().flat_map(sources).collect();
     for (path, text) in all {
         let lines = text.lines().count();
         assert!(lines <= LONGEST_FILE, "{} has {lines} lines: split it by noun", path.display());
@@ -84,8 +95,10 @@ fn no_file_is_too_long() {
 
 #[test]
 fn tests_do_not_sleep() {
-    let all: Vec<_> =
-        ["storage/src", "broker/src", "src", "tests/suite"].into_iter().flat_map(sources).collect();
+    let all: Vec<_> = ["protocol/src", "storage/src", "broker/src", "src", "tests/suite"]
+        .into_iter()
+        .flat_map(sources)
+        .collect();
     let sleeping = files_with(&all, concat!("thread::", "sleep"));
     assert!(sleeping.is_empty(), "{sleeping:?}");
 }

@@ -5,10 +5,10 @@
 use bytes::Bytes;
 use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::{Decodable, VersionRange};
+use klamm_protocol::guard;
 
 use crate::context::{Answer, Refusal, RequestContext};
 use crate::dispatch::{Body, Reply as _};
-use crate::guard;
 
 /// An API that is served, and the versions of it.
 #[derive(Debug)]

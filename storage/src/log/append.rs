@@ -7,13 +7,13 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 
 use super::{Log, State};
-use crate::batch::validate::{self, Checked, Rules};
 use crate::batch::{BatchHeader, header};
 use crate::error::{AppendError, StorageError};
 use crate::options::{LogOptions, TimestampType};
 use crate::producer::AppendedBatch;
 use crate::segment::Segment;
 use crate::segment::append::Appender;
+use crate::validate::{self, Checked, Rules};
 
 /// Who has a batch appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,17 +7,13 @@ pub(crate) mod snapshot;
 use std::collections::{HashMap, VecDeque};
 
 use crate::batch::BatchHeader;
+use crate::batch::header::later_sequence;
 use crate::error::AppendError;
 
 /// How many batches of a producer are remembered: as many as a client may have on the way at once.
 const BATCHES_KEPT: usize = 5;
 /// The most producers that a log remembers. Where there are more, the tenth that wrote longest ago is forgotten.
 const MAX_PRODUCERS: usize = 100_000;
-
-/// The sequence number that comes so many after another: they go from `i32::MAX` on to 0.
-pub(crate) fn later_sequence(sequence: i32, by: i32) -> i32 {
-    sequence.checked_add(by).unwrap_or_else(|| by - (i32::MAX - sequence) - 1)
-}
 
 fn earlier_sequence(sequence: i32, by: i32) -> i32 {
     if sequence >= by { sequence - by } else { i32::MAX - (by - sequence) + 1 }

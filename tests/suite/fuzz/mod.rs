@@ -9,9 +9,9 @@ mod frames;
 mod recovery;
 mod requests;
 mod rng;
-/// The shapes of requests, as the broker's guard knows them.
+/// The shapes of requests, as the guard knows them.
 #[allow(dead_code, unreachable_pub)]
-#[path = "../../../broker/src/guard/schema/mod.rs"]
+#[path = "../../../protocol/src/guard/schema/mod.rs"]
 mod schema;
 
 use std::sync::mpsc;

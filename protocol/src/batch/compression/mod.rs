@@ -9,19 +9,10 @@ mod zstd;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 
-use bytes::Bytes;
-
-use super::build;
-use super::header::HEADER_BYTES;
-use super::validate::Checked;
-use super::{MAX_DECOMPRESSED_BYTES, header};
-use crate::error::AppendError;
-use crate::options::{CompressionType, LogOptions};
-
-pub(crate) use stream::RecordStream;
+pub use stream::RecordStream;
 
 /// The most that a batch may decompress to while it is checked. It bounds time, a second or so, not memory.
-pub(crate) const MAX_STREAMED_BYTES: u64 = 1024 * 1024 * 1024;
+pub const MAX_STREAMED_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// How much is decompressed at a time.
 const STEP_BYTES: usize = 64 * 1024;
@@ -62,8 +53,9 @@ impl Codec {
 
 /// How hard to compress. The LZ4 and Zstandard encoders have one level each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Levels {
-    pub(crate) gzip: i32,
+pub struct Levels {
+    /// 1 to 9, or -1 for the default.
+    pub gzip: i32,
 }
 
 impl Default for Levels {
@@ -92,7 +84,7 @@ fn unpack<'a>(codec: Codec, packed: &'a [u8]) -> io::Result<Box<dyn BufRead + 'a
 ///
 /// # Errors
 /// With the reason, if it cannot be decompressed or comes to more.
-pub(crate) fn decompress(codec: Codec, packed: &[u8], most: usize) -> Result<Vec<u8>, String> {
+pub fn decompress(codec: Codec, packed: &[u8], most: usize) -> Result<Vec<u8>, String> {
     guarded(|| {
         let mut unpacked = Vec::new();
         let limit = (most as u64).saturating_add(1);
@@ -106,7 +98,7 @@ pub(crate) fn decompress(codec: Codec, packed: &[u8], most: usize) -> Result<Vec
 }
 
 /// Compresses `bytes`.
-pub(crate) fn compress(codec: Codec, bytes: &[u8], levels: &Levels) -> Vec<u8> {
+pub fn compress(codec: Codec, bytes: &[u8], levels: &Levels) -> Vec<u8> {
     match codec {
         Codec::None => bytes.to_vec(),
         Codec::Gzip => {
@@ -132,39 +124,6 @@ pub(crate) fn compress(codec: Codec, bytes: &[u8], levels: &Levels) -> Vec<u8> {
 fn guarded<T>(decode: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode))
         .unwrap_or_else(|_| Err(io::Error::other("the decoder gave up")))
-}
-
-/// Has a checked batch compressed as the log wants it.
-///
-/// # Errors
-/// If it becomes larger than `max.message.bytes` allows that way, or too large to be decompressed at all.
-pub(crate) fn convert(checked: Checked, codec: Codec, options: &LogOptions) -> Result<Checked, AppendError> {
-    let wanted = match options.compression {
-        CompressionType::Producer => return Ok(checked),
-        CompressionType::Uncompressed => Codec::None,
-        CompressionType::Gzip => Codec::Gzip,
-        CompressionType::Snappy => Codec::Snappy,
-        CompressionType::Lz4 => Codec::Lz4,
-        CompressionType::Zstd => Codec::Zstd,
-    };
-    if wanted == codec || checked.header.is_control() {
-        return Ok(checked);
-    }
-    let unpacked = decompress(codec, &checked.records, MAX_DECOMPRESSED_BYTES)
-        .map_err(AppendError::DoesNotDecompress)?;
-    let records = Bytes::from(match wanted {
-        Codec::None => unpacked,
-        wanted => compress(wanted, &unpacked, &Levels { gzip: options.gzip_level }),
-    });
-    let size = HEADER_BYTES + records.len();
-    if size > options.max_message_bytes as usize {
-        return Err(AppendError::MessageTooLarge { size, max: options.max_message_bytes });
-    }
-    let mut header = checked.header;
-    header.set_codec(wanted.number());
-    header.batch_length = build::length_of(records.len());
-    header.crc = header::checksum(&header.to_bytes(), &records);
-    Ok(Checked { header, records, checksum_changed: true })
 }
 
 #[cfg(test)]

@@ -4,8 +4,7 @@ use bytes::Bytes;
 
 use super::compression::{self, Codec, Levels};
 use super::header::{self, BatchHeader, HEADER_BYTES, LENGTH_END, MAGIC};
-use super::records;
-use crate::options::TimestampType;
+use super::{TimestampType, records};
 
 /// A record to be put into a batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -100,7 +99,7 @@ pub fn build(records: impl IntoIterator<Item = RecordToWrite>, options: &BuildOp
 }
 
 /// Puts head and records together; fills in the length and the checksum.
-pub(crate) fn assemble(mut header: BatchHeader, records: &[u8]) -> Bytes {
+pub fn assemble(mut header: BatchHeader, records: &[u8]) -> Bytes {
     header.batch_length = length_of(records.len());
     header.crc = header::checksum(&header.to_bytes(), records);
     let mut batch = Vec::with_capacity(HEADER_BYTES + records.len());
@@ -110,6 +109,6 @@ pub(crate) fn assemble(mut header: BatchHeader, records: &[u8]) -> Bytes {
 }
 
 /// What a head says of a batch with so many bytes of records.
-pub(crate) fn length_of(records: usize) -> i32 {
+pub fn length_of(records: usize) -> i32 {
     i32::try_from(HEADER_BYTES - LENGTH_END + records).unwrap_or(i32::MAX)
 }

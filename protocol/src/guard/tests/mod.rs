@@ -1,6 +1,7 @@
 //! The guard against the decoder behind it, over every API and version.
 
 mod generate;
+mod responses;
 
 use std::ops::RangeInclusive;
 
@@ -212,7 +213,7 @@ fn whatever_passes_is_decoded() {
             let body = Bytes::from(body);
             // Elements have a byte at least, and a structure of any message is far below a kilobyte.
             let limit = 1024 * (1 + body.len());
-            match walk::check(message, version, &body, limit) {
+            match walk::check(message, version, &body, Budget { bytes: limit, ..REQUEST }) {
                 Ok(checked) => {
                     let decoded = (decoder.decode)(version, &checked);
                     prop_assert!(decoded.is_ok(), "{} {version}: {decoded:?} from {body:x?}", message.name);
@@ -372,7 +373,8 @@ fn the_estimate_is_not_below_what_the_decoder_takes() {
         let message = schema::request(key).unwrap();
         let estimate = |body: &'static [u8]| {
             let body = Bytes::from_static(body);
-            (0..4096).find(|limit| walk::check(message, version, &body, *limit).is_ok()).unwrap()
+            let passes = |bytes| walk::check(message, version, &body, Budget { bytes, ..REQUEST }).is_ok();
+            (0..4096).find(|limit| passes(*limit)).unwrap()
         };
         estimate(with) - estimate(without)
     }

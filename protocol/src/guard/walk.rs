@@ -13,36 +13,42 @@ use super::utf8;
 /// The longest string of a compact length, in bytes: Kafka's.
 const MAX_STRING_BYTES: usize = 0x7fff;
 
-/// What each element of an array is charged besides what it takes itself: the answer has a part for it.
-const ANSWER_BYTES: usize = 128;
-
 /// What the first unknown tagged field of a structure costs when decoded: a node of a `BTreeMap<i32, Bytes>`.
 const DECODED_FIRST_TAG_BYTES: usize = 448;
 
 /// What each further one costs, in nodes that are half full.
 const DECODED_TAG_BYTES: usize = 112;
 
-/// Checks `body` as a `message` of `version` that takes at most `limit` bytes when decoded, its own left out.
+/// What a decoded message may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Budget {
+    /// In bytes, beside those of the message itself.
+    pub(super) bytes: usize,
+    /// What each element of an array is charged besides what it takes itself.
+    pub(super) per_element: usize,
+}
+
+/// Checks `body` as a `message` of `version` that keeps to `budget` when it is decoded.
 ///
 /// Returns a message that is safe to decode: the bytes that were checked, or, where the decoder is stricter than
 /// Kafka, others of the same meaning. Bytes behind the message are left alone, as Kafka leaves them.
-pub(crate) fn check(
+pub(super) fn check(
     message: &Message,
     version: i16,
     body: &Bytes,
-    limit: usize,
+    budget: Budget,
 ) -> Result<Bytes, GuardError> {
     if !message.versions.contains(&version) {
         return Err(GuardError::Version { api: message.name, version });
     }
     let flexible = message.is_flexible(version);
-    let mut walk = Walk::new(body, version, flexible, limit, ());
+    let mut walk = Walk::new(body, version, flexible, budget, ());
     walk.charge(decoded_bytes(message.fields))?;
     walk.fields(message.fields)?;
     if !walk.rewrite {
         return Ok(body.clone());
     }
-    let mut walk = Walk::new(body, version, flexible, limit, Vec::with_capacity(body.len()));
+    let mut walk = Walk::new(body, version, flexible, budget, Vec::with_capacity(body.len()));
     walk.fields(message.fields)?;
     let mut rewritten = walk.out;
     rewritten.extend_from_slice(walk.rest);
@@ -52,7 +58,7 @@ pub(crate) fn check(
 /// Steps over the tagged fields of a message that has no known ones, such as a request header. Returns what is behind
 /// them.
 pub(super) fn skip_tagged_fields(bytes: &[u8]) -> Result<&[u8], GuardError> {
-    let mut walk = Walk::new(bytes, 0, true, usize::MAX, ());
+    let mut walk = Walk::new(bytes, 0, true, Budget { bytes: usize::MAX, per_element: 0 }, ());
     walk.tagged_fields(&[])?;
     Ok(walk.rest)
 }
@@ -90,17 +96,17 @@ struct Walk<'a, O> {
     rest: &'a [u8],
     version: i16,
     flexible: bool,
-    /// What the decoded message, and an answer to it, are estimated to take so far.
+    /// What the decoded message, and what is charged besides, are estimated to take so far.
     decoded: usize,
-    limit: usize,
+    budget: Budget,
     /// Something was read that the decoder would not read, or not read so.
     rewrite: bool,
     out: O,
 }
 
 impl<'a, O: Output> Walk<'a, O> {
-    fn new(rest: &'a [u8], version: i16, flexible: bool, limit: usize, out: O) -> Self {
-        Walk { rest, version, flexible, decoded: 0, limit, rewrite: false, out }
+    fn new(rest: &'a [u8], version: i16, flexible: bool, budget: Budget, out: O) -> Self {
+        Walk { rest, version, flexible, decoded: 0, budget, rewrite: false, out }
     }
 
     fn fields(&mut self, fields: &'static [Field]) -> Result<(), GuardError> {
@@ -155,7 +161,7 @@ impl<'a, O: Output> Walk<'a, O> {
             return Err(GuardError::Count { field: name, count, remaining: self.rest.len() });
         }
         self.put_length(Some(count), Width::Four);
-        self.charge(count.saturating_mul(ANSWER_BYTES))?;
+        self.charge(count.saturating_mul(self.budget.per_element))?;
         match element {
             Element::Fixed(size) => {
                 let total = count.saturating_mul(size);
@@ -320,8 +326,8 @@ impl<'a, O: Output> Walk<'a, O> {
 
     fn charge(&mut self, bytes: usize) -> Result<(), GuardError> {
         self.decoded = self.decoded.saturating_add(bytes);
-        if self.decoded > self.limit {
-            return Err(GuardError::Memory { limit: self.limit });
+        if self.decoded > self.budget.bytes {
+            return Err(GuardError::Memory { limit: self.budget.bytes });
         }
         Ok(())
     }

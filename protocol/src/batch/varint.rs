@@ -1,13 +1,13 @@
 //! Variable-length integers as records have them: zigzag, seven bits a byte, least first.
 
 /// The most bytes that a number of 32 bits has.
-pub(crate) const MOST_BYTES_I32: usize = 5;
+pub const MOST_BYTES_I32: usize = 5;
 /// The most bytes that a number of 64 bits has.
-pub(crate) const MOST_BYTES_I64: usize = 10;
+pub const MOST_BYTES_I64: usize = 10;
 
 /// Reads a number of up to 32 bits. `None` if it is cut off or too long.
 #[inline]
-pub(crate) fn read_i32(bytes: &[u8], at: &mut usize) -> Option<i32> {
+pub fn read_i32(bytes: &[u8], at: &mut usize) -> Option<i32> {
     // Most numbers in records fit into a byte.
     let first = *bytes.get(*at)?;
     if first < 0x80 {
@@ -21,7 +21,7 @@ pub(crate) fn read_i32(bytes: &[u8], at: &mut usize) -> Option<i32> {
 
 /// Reads a number of up to 64 bits. `None` if it is cut off or too long.
 #[inline]
-pub(crate) fn read_i64(bytes: &[u8], at: &mut usize) -> Option<i64> {
+pub fn read_i64(bytes: &[u8], at: &mut usize) -> Option<i64> {
     let value = read_raw(bytes, at, MOST_BYTES_I64)?;
     Some((value >> 1) as i64 ^ -((value & 1) as i64))
 }
@@ -41,12 +41,12 @@ fn read_raw(bytes: &[u8], at: &mut usize, most: usize) -> Option<u64> {
 }
 
 /// Writes a number of 32 bits.
-pub(crate) fn write_i32(out: &mut Vec<u8>, value: i32) {
+pub fn write_i32(out: &mut Vec<u8>, value: i32) {
     write_raw(out, u64::from(((value << 1) ^ (value >> 31)) as u32));
 }
 
 /// Writes a number of 64 bits.
-pub(crate) fn write_i64(out: &mut Vec<u8>, value: i64) {
+pub fn write_i64(out: &mut Vec<u8>, value: i64) {
     write_raw(out, ((value << 1) ^ (value >> 63)) as u64);
 }
 

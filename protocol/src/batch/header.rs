@@ -10,16 +10,16 @@
 //! | 21 | attributes, i16 | | 57 | number of records, i32 |
 //! | 23 | last offset less base offset, i32 | | 61 | the records |
 
-use crate::options::TimestampType;
+use super::TimestampType;
 
 /// The length of the head.
 pub const HEADER_BYTES: usize = 61;
 /// Base offset and length: what comes before the bytes that the length counts.
-pub(crate) const LENGTH_END: usize = 12;
+pub const LENGTH_END: usize = 12;
 /// Where the checksum's bytes begin.
-pub(crate) const CRC_FROM: usize = 21;
+pub const CRC_FROM: usize = 21;
 /// The only format that is taken.
-pub(crate) const MAGIC: u8 = 2;
+pub const MAGIC: u8 = 2;
 
 const CODEC_BITS: i16 = 0x07;
 const LOG_APPEND_TIME_BIT: i16 = 0x08;
@@ -59,6 +59,7 @@ pub struct BatchHeader {
 
 impl BatchHeader {
     /// Reads the head at the beginning of `bytes`; `None` if they are too few. Nothing is checked.
+    #[inline]
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; HEADER_BYTES] = bytes.first_chunk()?;
         Some(BatchHeader {
@@ -79,6 +80,7 @@ impl BatchHeader {
     }
 
     /// The head as bytes.
+    #[inline]
     pub fn to_bytes(&self) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
         let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
@@ -99,6 +101,7 @@ impl BatchHeader {
     }
 
     /// The bytes of the whole batch; 0 where the length makes no sense.
+    #[inline]
     pub fn size(&self) -> usize {
         usize::try_from(self.batch_length).map_or(0, |length| length.saturating_add(LENGTH_END))
     }
@@ -110,7 +113,7 @@ impl BatchHeader {
 
     /// The sequence number of the last record. They go from `i32::MAX` on to 0.
     pub fn last_sequence(&self) -> i32 {
-        crate::producer::later_sequence(self.base_sequence, self.last_offset_delta)
+        later_sequence(self.base_sequence, self.last_offset_delta)
     }
 
     /// The number of the codec that the records are compressed with; 0 for none.
@@ -128,7 +131,7 @@ impl BatchHeader {
     }
 
     /// Says whose time the records carry.
-    pub(crate) fn set_timestamp_type(&mut self, timestamp_type: TimestampType) {
+    pub fn set_timestamp_type(&mut self, timestamp_type: TimestampType) {
         match timestamp_type {
             TimestampType::CreateTime => self.attributes &= !LOG_APPEND_TIME_BIT,
             TimestampType::LogAppendTime => self.attributes |= LOG_APPEND_TIME_BIT,
@@ -152,12 +155,13 @@ impl BatchHeader {
 
     /// Says what the records are compressed with. Attributes that nobody knows are dropped, as Kafka does where it
     /// builds a batch anew.
-    pub(crate) fn set_codec(&mut self, codec: u8) {
+    pub fn set_codec(&mut self, codec: u8) {
         self.attributes &= LOG_APPEND_TIME_BIT | TRANSACTIONAL_BIT | CONTROL_BIT;
         self.attributes |= i16::from(codec);
     }
 
-    pub(crate) fn set_flags(&mut self, transactional: bool, control: bool) {
+    /// Says whether it is part of a transaction, and whether its records are for brokers.
+    pub fn set_flags(&mut self, transactional: bool, control: bool) {
         self.attributes |= if transactional { TRANSACTIONAL_BIT } else { 0 };
         self.attributes |= if control { CONTROL_BIT } else { 0 };
     }
@@ -170,12 +174,20 @@ fn part<const N: usize>(bytes: &[u8; HEADER_BYTES], at: usize) -> [u8; N] {
     part
 }
 
+/// The sequence number that comes so many after another: they go from `i32::MAX` on to 0.
+#[inline]
+pub fn later_sequence(sequence: i32, by: i32) -> i32 {
+    sequence
+        .checked_add(by)
+        .unwrap_or_else(|| by.wrapping_sub(i32::MAX.wrapping_sub(sequence)).wrapping_sub(1))
+}
+
 /// The checksum of a batch whose head is `header` and whose records are `records`.
-pub(crate) fn checksum(header: &[u8; HEADER_BYTES], records: &[u8]) -> u32 {
+pub fn checksum(header: &[u8; HEADER_BYTES], records: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&header[CRC_FROM..]), records)
 }
 
 /// The checksum of a whole batch as it lies in memory; `None` if it is not even a head long.
-pub(crate) fn checksum_of(batch: &[u8]) -> Option<u32> {
+pub fn checksum_of(batch: &[u8]) -> Option<u32> {
     Some(crc32c::crc32c(batch.get(CRC_FROM..).filter(|_| batch.len() >= HEADER_BYTES)?))
 }

@@ -2,12 +2,11 @@
 //!
 //! Knows nothing of logs, files or offsets other than those written in a batch.
 
-pub(crate) mod build;
-pub(crate) mod compression;
-pub(crate) mod header;
-pub(crate) mod records;
-pub(crate) mod validate;
-pub(crate) mod varint;
+pub mod build;
+pub mod compression;
+pub mod header;
+pub mod records;
+pub mod varint;
 
 use std::ops::ControlFlow;
 
@@ -18,8 +17,16 @@ pub use compression::Codec;
 pub use header::{BatchHeader, HEADER_BYTES};
 pub use records::Record;
 
-use crate::options::TimestampType;
 use records::{Bases, RecordFault};
+
+/// Whose time a record carries (`message.timestamp.type`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimestampType {
+    /// The producer's.
+    CreateTime,
+    /// The time at which the log got it.
+    LogAppendTime,
+}
 
 /// The largest that the records of a batch may become when [`records`] decompresses them. A batch as large as clients
 /// send it by default, 1 MiB, would have to be compressed 256 times over.

@@ -5,11 +5,12 @@
 
 use bytes::Bytes;
 
-use super::compression::{self, Codec, RecordStream};
-use super::header::{self, BatchHeader, HEADER_BYTES, LENGTH_END, MAGIC};
-use super::records::{self, RecordFault, Shape};
+use crate::batch::compression::{Codec, RecordStream};
+use crate::batch::header::{self, BatchHeader, HEADER_BYTES, LENGTH_END, MAGIC};
+use crate::batch::records::{self, RecordFault, Shape};
 use crate::error::AppendError;
 use crate::options::{LogOptions, TimestampType};
+use crate::recompress;
 
 /// The smallest length that a batch of any format can have: that of a record of format 0.
 const SMALLEST_LENGTH: i32 = 14;
@@ -70,7 +71,7 @@ pub(crate) fn check(bytes: &Bytes, rules: &Rules<'_>) -> Result<Checked, AppendE
     };
     new_header.set_timestamp_type(rules.options.timestamp_type);
     let checked = Checked { header: new_header, records: packed, checksum_changed: new_header != header };
-    compression::convert(checked, codec, rules.options)
+    recompress::convert(checked, codec, rules.options)
 }
 
 /// The head of the one whole batch in `bytes`. Bytes behind it that are no whole batch themselves do no harm.

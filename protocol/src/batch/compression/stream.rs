@@ -7,21 +7,32 @@ use crate::batch::records::{self, RecordFault, Shape, length_fault};
 use crate::batch::varint;
 
 /// The records of a compressed batch.
-pub(crate) struct RecordStream<'a> {
+pub struct RecordStream<'a> {
     source: Box<dyn BufRead + 'a>,
     left: u64,
     at_start: bool,
 }
 
 impl<'a> RecordStream<'a> {
-    pub(crate) fn new(codec: Codec, packed: &'a [u8]) -> Result<Self, RecordFault> {
+    /// Begins with the first record.
+    ///
+    /// # Errors
+    /// If nothing can be decompressed from `packed`.
+    pub fn new(codec: Codec, packed: &'a [u8]) -> Result<Self, RecordFault> {
         let source =
             guarded(|| unpack(codec, packed)).map_err(|e| RecordFault::Compression(e.to_string()))?;
         Ok(RecordStream { source, left: MAX_STREAMED_BYTES, at_start: true })
     }
 
     /// Walks over the next record.
-    pub(crate) fn next(&mut self) -> Result<Shape, RecordFault> {
+    ///
+    /// # Errors
+    /// If there is none, it is malformed, or the data does not decompress.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "it does not end by itself: the batch's head says how many there are"
+    )]
+    pub fn next(&mut self) -> Result<Shape, RecordFault> {
         // Most records lie within what has been decompressed at once.
         let have = self.have()?;
         let mut at = 0;
@@ -36,7 +47,10 @@ impl<'a> RecordStream<'a> {
     }
 
     /// Makes sure that nothing comes after the last record.
-    pub(crate) fn finish(mut self) -> Result<(), RecordFault> {
+    ///
+    /// # Errors
+    /// If something does.
+    pub fn finish(mut self) -> Result<(), RecordFault> {
         if self.have()?.is_empty() {
             return Ok(());
         }

@@ -1,7 +1,7 @@
-//! The shape of every request, as data: which fields a message has in which versions, and how each lies on the wire.
+//! The shape of every message, as data: which fields a message has in which versions, and how each lies on the wire.
 //!
 //! The tables are written so that they can be held against Apache Kafka's own message definitions line by line.
-//! They know nothing of what a field means. A response is described in the same way.
+//! They know nothing of what a field means. Requests are here, responses in `responses/`.
 
 // One field a line, nested as on the wire: laid out by hand.
 #[rustfmt::skip]
@@ -10,6 +10,7 @@ mod cluster;
 mod data;
 #[rustfmt::skip]
 mod groups;
+pub(crate) mod responses;
 #[rustfmt::skip]
 mod security;
 #[rustfmt::skip]

@@ -24,7 +24,7 @@ pub struct Record {
 
 /// What is wrong with a record, or with what it was to be read from.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum RecordFault {
+pub enum RecordFault {
     /// The bytes end before the record does.
     CutOff,
     /// The record's length has more bytes than a number of 32 bits can have.
@@ -37,18 +37,23 @@ pub(crate) enum RecordFault {
 
 /// What can be said of a record without reading its key and value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Shape {
-    pub(crate) timestamp_delta: i64,
-    pub(crate) offset_delta: i32,
+pub struct Shape {
+    /// Its timestamp less the batch's base timestamp.
+    pub timestamp_delta: i64,
+    /// Its offset less the batch's base offset.
+    pub offset_delta: i32,
     /// -1 where there is no key.
-    pub(crate) key_size: i32,
+    pub key_size: i32,
     /// -1 where there is no value.
-    pub(crate) value_size: i32,
+    pub value_size: i32,
 }
 
 /// Walks over the record that begins at `at`, and moves `at` behind it.
+///
+/// # Errors
+/// If there is no record, or its parts do not fit into it.
 #[inline]
-pub(crate) fn walk(bytes: &[u8], at: &mut usize) -> Result<Shape, RecordFault> {
+pub fn walk(bytes: &[u8], at: &mut usize) -> Result<Shape, RecordFault> {
     let body = take_record(bytes, at)?;
     let mut inside = 1; // The attributes, of which none are defined.
     let shape = (|| {
@@ -110,25 +115,32 @@ fn skip_headers(bytes: &[u8], at: &mut usize, count: i32) -> Option<()> {
 
 /// What a batch's head says of its records.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Bases {
-    pub(crate) offset: i64,
-    pub(crate) timestamp: i64,
+pub struct Bases {
+    /// The offset of the first record.
+    pub offset: i64,
+    /// What the timestamps are relative to.
+    pub timestamp: i64,
     /// The timestamp of every record, in a log that uses the time of the append.
-    pub(crate) log_append_time: Option<i64>,
+    pub log_append_time: Option<i64>,
 }
 
 impl Bases {
-    pub(crate) fn timestamp_of(&self, delta: i64) -> i64 {
+    /// The timestamp of the record with this delta.
+    pub fn timestamp_of(&self, delta: i64) -> i64 {
         self.log_append_time.unwrap_or_else(|| self.timestamp.wrapping_add(delta))
     }
 
-    pub(crate) fn offset_of(&self, delta: i32) -> i64 {
+    /// The offset of the record with this delta.
+    pub fn offset_of(&self, delta: i32) -> i64 {
         self.offset.wrapping_add(i64::from(delta))
     }
 }
 
 /// Reads the record that begins at `at`, and moves `at` behind it. Its parts are slices of `bytes`.
-pub(crate) fn read(bytes: &Bytes, at: &mut usize, bases: &Bases) -> Result<Record, RecordFault> {
+///
+/// # Errors
+/// If there is no record, or its parts do not fit into it.
+pub fn read(bytes: &Bytes, at: &mut usize, bases: &Bases) -> Result<Record, RecordFault> {
     let before = *at;
     let shape = walk(bytes, at)?;
     let cut_off = || RecordFault::Malformed("a record's parts do not fit into its length");
@@ -159,7 +171,7 @@ fn take_nullable(bytes: &Bytes, at: &mut usize) -> Option<Option<Bytes>> {
 }
 
 /// Writes a record with the given deltas.
-pub(crate) fn write(
+pub fn write(
     out: &mut Vec<u8>,
     timestamp_delta: i64,
     offset_delta: i32,
