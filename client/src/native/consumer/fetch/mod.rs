@@ -1,0 +1,3 @@
+//! f
+mod batches;
+mod session;

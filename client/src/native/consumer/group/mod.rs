@@ -1,0 +1,2 @@
+//! g
+mod state;

@@ -1,0 +1,2 @@
+//! The native library.
+pub(crate) mod consumer;
