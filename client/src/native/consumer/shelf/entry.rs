@@ -50,6 +50,8 @@ pub(super) struct Entry {
     pub(super) partition: TopicPartition,
     /// Which fetches and questions concern it: those that began under this number.
     pub(super) version: u64,
+    /// The number under which it was assigned, which a seek does not change.
+    pub(super) assignment: u64,
     pub(super) phase: Phase,
     /// Whether a question about its position is under way.
     pub(super) asking: bool,
@@ -85,11 +87,12 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(partition: TopicPartition, version: u64, phase: Phase) -> Self {
+    pub(super) fn new(partition: TopicPartition, version: u64) -> Self {
         Entry {
             partition,
             version,
-            phase,
+            assignment: version,
+            phase: Phase::FindCommitted,
             asking: false,
             held: false,
             leaving: false,

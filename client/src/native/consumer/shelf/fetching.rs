@@ -1,6 +1,6 @@
 //! The shelf as the fetcher sees it: what is to be fetched from a broker, and taking in what came.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use super::entry::{Entry, Leader, NO_EPOCH, Phase};
@@ -26,7 +26,9 @@ pub(in crate::native::consumer) struct Plan {
     pub(in crate::native::consumer) parts: Vec<ToFetch>,
     /// The most bytes of the answer.
     pub(in crate::native::consumer) max_bytes: usize,
-    /// Whether partitions of this broker were left out for want of room.
+    /// Partitions of this broker that were left out for a while.
+    pub(in crate::native::consumer) left_out: Vec<Key>,
+    /// Whether any was for want of room.
     pub(in crate::native::consumer) held_back: bool,
     /// When to look again, where nothing but time is waited for.
     pub(in crate::native::consumer) again_at: Option<Instant>,
@@ -61,20 +63,23 @@ impl Shelf {
             if !entry.may_be_fetched() || node_of(entry, now) != Some(node) {
                 continue;
             }
+            let key = Key { slot, version: entry.version };
             if let Some(then) = Inner::later(entry.not_before, now) {
+                plan.left_out.push(key);
                 plan.again_at = Some(plan.again_at.map_or(then, |earliest| earliest.min(then)));
                 continue;
             }
             // What has nothing waiting is always fetched, so that those that are full hold up nobody else.
             let room = entry.records < most_records && entry.bytes < most_bytes && !full;
             if !room && !entry.queue.is_empty() {
+                plan.left_out.push(key);
                 plan.held_back = true;
                 continue;
             }
             let Some(leader) = entry.leader else { continue };
             let max_bytes = inner.bytes_to_fetch(entry, most_records, most_bytes);
             plan.parts.push(ToFetch {
-                key: Key { slot, version: entry.version },
+                key,
                 partition: entry.partition.clone(),
                 leader,
                 offset: entry.fetch_at,
@@ -83,6 +88,21 @@ impl Shelf {
         }
         inner.wants_room |= plan.held_back;
         plan
+    }
+
+    /// Whether there is something to be fetched from a broker besides `known`: somebody has sought, or partitions have
+    /// come or are resumed.
+    pub(in crate::native::consumer) fn has_others(&self, node: i32, known: &HashSet<Key>) -> bool {
+        let now = Instant::now();
+        let inner = self.inner.lock();
+        inner.slots.iter().enumerate().any(|(slot, entry)| {
+            entry.as_ref().is_some_and(|entry| {
+                entry.may_be_fetched()
+                    && node_of(entry, now) == Some(node)
+                    && Inner::later(entry.not_before, now).is_none()
+                    && !known.contains(&Key { slot, version: entry.version })
+            })
+        })
     }
 
     /// Takes in what came of a partition, up to where it is full. The rest is fetched again later.
@@ -148,10 +168,14 @@ impl Shelf {
         }
     }
 
-    /// Stops fetching it until a seek, and says why.
-    pub(in crate::native::consumer) fn give_up(&self, key: Key, error: ClientError) {
+    /// What lies at `offset` cannot be read: fetching stops there until a seek, and why is told.
+    pub(in crate::native::consumer) fn give_up(&self, key: Key, offset: i64, error: ClientError) {
         let mut inner = self.inner.lock();
         let Some(entry) = inner.entry_of(key) else { return };
+        // Where what came before was not all taken in, it is fetched again, and the fault is come upon once more.
+        if entry.phase != Phase::Reading || entry.fetch_at < offset {
+            return;
+        }
         entry.phase = Phase::Stuck;
         inner.tell(error);
         drop(inner);
@@ -215,22 +239,31 @@ impl Shelf {
     /// Takes in who leads. Where a leader has changed, what was read is checked against its log first.
     pub(in crate::native::consumer) fn set_leaders(&self, leader_of: impl Fn(&TopicPartition) -> Option<Leader>) {
         let mut inner = self.inner.lock();
+        let mut any = false;
+        inner.newcomers = false;
         for entry in inner.slots.iter_mut().flatten() {
-            let leader = leader_of(&entry.partition);
-            let changed = match (entry.leader, leader) {
-                (Some(before), Some(now)) => now.epoch > before.epoch && before.topic_id == now.topic_id,
-                _ => false,
-            };
-            if changed && entry.fetch_epoch != NO_EPOCH && entry.phase == Phase::Reading {
+            let Some(leader) = leader_of(&entry.partition) else { continue };
+            let before = entry.leader.replace(leader);
+            if before == Some(leader) {
+                continue;
+            }
+            any = true;
+            let Some(before) = before else { continue };
+            let later = leader.epoch > before.epoch && before.topic_id == leader.topic_id;
+            if later && entry.fetch_epoch != NO_EPOCH && entry.phase == Phase::Reading {
                 entry.phase = Phase::Check;
             }
-            if leader.is_some() && leader != entry.leader {
-                entry.not_before = None;
-            }
-            entry.leader = leader.or(entry.leader);
+            (entry.not_before, entry.preferred) = (None, None);
         }
         drop(inner);
-        self.work.raise();
+        if any {
+            self.work.raise();
+        }
+    }
+
+    /// Whether partitions have come whose leaders have not been looked up.
+    pub(in crate::native::consumer) fn has_newcomers(&self) -> bool {
+        self.inner.lock().newcomers
     }
 
     /// Whether somebody's leader is not known.

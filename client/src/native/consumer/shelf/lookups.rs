@@ -30,16 +30,16 @@ pub(in crate::native::consumer) struct Lookup {
 }
 
 impl Shelf {
-    /// The questions that are to be asked now. They count as asked until they are answered or given back. The time is
-    /// when to look again, where that is all that is waited for.
-    pub(in crate::native::consumer) fn questions(&self, now: Instant) -> (Vec<Lookup>, Option<Instant>) {
+    /// The questions that are to be asked now. They count as asked until they are answered or given back.
+    pub(in crate::native::consumer) fn questions(&self, now: Instant) -> Vec<Lookup> {
         let mut inner = self.inner.lock();
-        let (mut questions, mut again_at) = (Vec::new(), None);
+        let mut questions = Vec::new();
         for (slot, entry) in inner.slots.iter_mut().enumerate() {
             let Some(entry) = entry else { continue };
             let Some(question) = question_about(entry) else { continue };
-            if let Some(then) = Inner::later(entry.not_before, now) {
-                again_at = Some(again_at.map_or(then, |earliest: Instant| earliest.min(then)));
+            // Committed offsets are the group's; all else is asked of leaders.
+            let nobody_to_ask = question != Question::Committed && entry.leader.is_none();
+            if nobody_to_ask || Inner::later(entry.not_before, now).is_some() {
                 continue;
             }
             entry.asking = true;
@@ -50,7 +50,25 @@ impl Shelf {
                 question,
             });
         }
-        (questions, again_at)
+        questions
+    }
+
+    /// When a question may be asked that has to wait.
+    pub(in crate::native::consumer) fn next_question(&self, now: Instant) -> Option<Instant> {
+        let inner = self.inner.lock();
+        let asked = inner.entries().filter(|entry| question_about(entry).is_some());
+        asked.filter_map(|entry| Inner::later(entry.not_before, now)).min()
+    }
+
+    /// No record is at or after the time that was looked for: reading goes on behind the last.
+    pub(in crate::native::consumer) fn look_for_latest(&self, key: Key) {
+        if let Some(entry) = self.inner.lock().entry_of(key)
+            && matches!(entry.phase, Phase::Find(_))
+        {
+            entry.asking = false;
+            entry.phase = Phase::Find(OffsetSpec::Latest);
+        }
+        self.work.raise();
     }
 
     /// The question is to be asked again, but not before that.
@@ -85,7 +103,7 @@ impl Shelf {
             }
             (None, OffsetReset::None) => {
                 entry.phase = Phase::Stuck;
-                Some(nothing_committed(&entry.partition))
+                Some(nowhere_to_begin(&entry.partition))
             }
         };
         if let Some(error) = told {
@@ -221,11 +239,11 @@ fn truncated(entry: &mut Entry, end: Option<i64>, reset: OffsetReset) -> Option<
     }
 }
 
-fn nothing_committed(partition: &TopicPartition) -> ClientError {
+pub(super) fn nowhere_to_begin(partition: &TopicPartition) -> ClientError {
     ClientError::new(
         ErrorKind::OffsetOutOfRange,
         format!("reading {partition}"),
-        "its group has committed no offset, and auto_offset_reset is none",
+        "there is no committed offset, and auto_offset_reset is none",
     )
     .remedy("seek to an offset, or set auto_offset_reset to earliest or latest")
 }

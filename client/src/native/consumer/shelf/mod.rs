@@ -21,12 +21,14 @@ use parking_lot::Mutex;
 pub(super) use chunk::Chunk;
 pub(super) use entry::{Leader, NO_EPOCH, unreadable};
 use entry::{Entry, Phase, Taken};
-pub(super) use fetching::{Fetched, Plan, ToFetch};
+use lookups::nowhere_to_begin;
+pub(super) use fetching::{Fetched, Plan, ToFetch, rest_until};
 pub(super) use lookups::{Lookup, Question};
 pub(super) use positions::ToCommit;
 
+use crate::backend::{OffsetSpec, SeekTo};
 use crate::error::ClientError;
-use crate::options::ConsumerOptions;
+use crate::options::{ConsumerOptions, IsolationLevel, OffsetReset};
 use crate::record::{Record, TopicPartition};
 use crate::signal::Signal;
 
@@ -44,6 +46,8 @@ pub(super) enum Begin {
     Committed,
     /// From `auto_offset_reset`.
     Reset,
+    /// From there.
+    At(SeekTo),
 }
 
 /// Errors that may wait to be told. Beyond that the oldest make room: the log has them all.
@@ -76,12 +80,16 @@ struct Inner {
     taken: u64,
     /// Whether new partitions begin paused.
     paused: bool,
+    /// Whether the next who takes something is waited for.
+    asleep: bool,
+    /// Whether partitions have come whose leaders have not been looked up.
+    newcomers: bool,
     /// Whether a fetch was held back for want of room.
     wants_room: bool,
     max_records: usize,
     max_bytes: usize,
     max_partition_bytes: usize,
-    reset: crate::options::OffsetReset,
+    reset: OffsetReset,
     read_committed: bool,
 }
 
@@ -95,12 +103,14 @@ impl Shelf {
             versions: 0,
             taken: 0,
             paused: false,
+            asleep: false,
+            newcomers: false,
             wants_room: false,
             max_records: options.max_depth.max(1),
             max_bytes: options.max_fetched_bytes.max(1),
             max_partition_bytes: usize::try_from(options.max_partition_fetch_bytes).unwrap_or(0).max(1),
             reset: options.auto_offset_reset,
-            read_committed: options.isolation_level == crate::options::IsolationLevel::ReadCommitted,
+            read_committed: options.isolation_level == IsolationLevel::ReadCommitted,
         };
         Shelf {
             inner: Mutex::new(inner),
@@ -118,12 +128,30 @@ impl Shelf {
         let mut done = None;
         let mut inner = self.inner.lock();
         let next = inner.next(&mut done);
-        let room = done.is_some() && inner.room_has_come();
+        let wanted = std::mem::take(&mut inner.asleep) || (done.is_some() && inner.room_has_come());
         drop(inner);
-        if room {
+        if wanted {
             self.work.raise();
         }
         next
+    }
+
+    /// Nobody takes what waits: from now on the next attempt to is noted.
+    pub(super) fn fall_asleep(&self) {
+        self.inner.lock().asleep = true;
+    }
+
+    /// Whether nobody has tried to take anything since.
+    pub(super) fn is_asleep(&self) -> bool {
+        self.inner.lock().asleep
+    }
+
+    /// Hands nothing more out.
+    pub(super) fn end(&self) {
+        let all = self.assignment();
+        self.remove(&all);
+        self.arrived.raise();
+        self.placed.raise();
     }
 
     /// Tells an error, once.
@@ -275,11 +303,18 @@ impl Inner {
         self.versions
     }
 
-    fn phase_to_begin(&self, begin: Begin) -> Phase {
+    /// Says where a new partition is to be read from.
+    fn begin(&mut self, entry: &mut Entry, begin: Begin) {
         match (begin, self.reset) {
-            (Begin::Committed, _) => Phase::FindCommitted,
-            (Begin::Reset, crate::options::OffsetReset::Earliest) => Phase::Find(crate::backend::OffsetSpec::Earliest),
-            (Begin::Reset, _) => Phase::Find(crate::backend::OffsetSpec::Latest),
+            (Begin::Committed, _) => entry.phase = Phase::FindCommitted,
+            (Begin::At(SeekTo::Offset(offset)), _) => entry.place(offset, NO_EPOCH),
+            (Begin::At(SeekTo::Found(spec)), _) => entry.phase = Phase::Find(spec),
+            (Begin::Reset, OffsetReset::Earliest) => entry.phase = Phase::Find(OffsetSpec::Earliest),
+            (Begin::Reset, OffsetReset::Latest) => entry.phase = Phase::Find(OffsetSpec::Latest),
+            (Begin::Reset, OffsetReset::None) => {
+                entry.phase = Phase::Stuck;
+                self.tell(nowhere_to_begin(&entry.partition));
+            }
         }
     }
 
@@ -288,7 +323,8 @@ impl Inner {
             return;
         }
         let version = self.new_version();
-        let mut entry = Entry::new(partition.clone(), version, self.phase_to_begin(begin));
+        let mut entry = Entry::new(partition.clone(), version);
+        self.begin(&mut entry, begin);
         entry.held = held;
         entry.paused = self.paused;
         let free = self.slots.iter().position(Option::is_none);
@@ -298,6 +334,7 @@ impl Inner {
         });
         if let Some(place) = self.slots.get_mut(slot) {
             *place = Some(entry);
+            self.newcomers = true;
             self.by_name.insert(partition.clone(), slot);
         }
     }
