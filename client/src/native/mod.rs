@@ -8,6 +8,8 @@ pub(crate) mod cluster;
 pub(crate) mod connection;
 pub(crate) mod retry;
 mod sasl;
+#[cfg(test)]
+pub(crate) mod testing;
 mod transport;
 pub(crate) mod versions;
 
