@@ -129,9 +129,10 @@ impl Member {
             }
             Subscription::Pattern(_) => {
                 cluster.want_all();
-                let mut known = cluster.watch();
-                // The sender lives as long as the cluster.
-                let _ = known.wait_for(|known| known.has_answered()).await;
+                while let Err(error) = cluster.refreshed(self.deadline()).await {
+                    tracing::debug!(%error, "the topics cannot be asked for");
+                    tokio::time::sleep(self.backoff.next()).await;
+                }
                 self.topics = self.matching();
             }
         }
