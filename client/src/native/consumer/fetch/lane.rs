@@ -38,6 +38,7 @@ enum Outcome {
 
 /// Fetches from a broker until it is dropped.
 pub(super) async fn run(context: Context, node: i32) {
+    let _told = context.tell_if_it_panics();
     let backoff = context.cluster.retry_backoff();
     let mut state = State { context, node, lane: Lane::Fetch, session: Session::default(), backoff };
     loop {

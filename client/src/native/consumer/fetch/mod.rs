@@ -30,6 +30,7 @@ enum Work {
 
 /// Fetches until it is dropped.
 pub(super) async fn run(context: Context) {
+    let _told = context.tell_if_it_panics();
     let mut tasks = JoinSet::new();
     let mut lanes: HashSet<i32> = HashSet::new();
     let mut known = context.cluster.watch();

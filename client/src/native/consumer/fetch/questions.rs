@@ -15,6 +15,7 @@ use crate::record::TopicPartition;
 
 /// Asks, and tells the shelf.
 pub(super) async fn answer(context: Context, questions: Vec<Lookup>) {
+    let _told = context.tell_if_it_panics();
     let mut of_group = Vec::new();
     let mut of_leaders: BTreeMap<(i32, Kind), Vec<Lookup>> = BTreeMap::new();
     for lookup in questions {

@@ -83,6 +83,7 @@ impl Member {
 
     /// Is a member until it is told to leave, by a deadline, or cannot be one any more.
     pub(super) async fn run(mut self, mut leave: watch::Receiver<Option<Instant>>) {
+        let _told = self.context.tell_if_it_panics();
         let leaves = async {
             // Whoever could tell it to leave has gone: so does it.
             let told = leave.wait_for(Option::is_some).await.ok();
@@ -107,7 +108,12 @@ impl Member {
             let trouble = match self.join().await {
                 Ok(again) => {
                     self.backoff.reset();
-                    if again { Trouble::Again { pause: false } } else { self.stay().await }
+                    if again {
+                        self.membership.rejoin();
+                        Trouble::Again { pause: false }
+                    } else {
+                        self.stay().await
+                    }
                 }
                 Err(trouble) => trouble,
             };

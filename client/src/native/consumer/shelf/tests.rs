@@ -100,7 +100,7 @@ fn records_come_in_order_and_move_the_position() {
     let position = shelf.positions()[0].1;
     assert_eq!(position.lag, Some(93));
     let commits = shelf.to_commit(None);
-    assert_eq!((commits.len(), &commits[0].partition, commits[0].offset, commits[0].epoch), (1, &t, 7, 0));
+    assert_eq!((commits.len(), &commits[0].partition, commits[0].offset, commits[0].epoch), (1, &t, 7, NO_EPOCH));
     assert!(shelf.still_here(&commits));
 }
 

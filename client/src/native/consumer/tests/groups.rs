@@ -125,6 +125,7 @@ fn eager_members_give_up_everything_in_between() {
 #[derive(Debug, Default)]
 struct Slow {
     consumer: Mutex<Option<Arc<NativeConsumer>>>,
+    asked: AtomicBool,
     committed: AtomicBool,
     go_on: (Mutex<bool>, parking_lot::Condvar),
 }
@@ -133,6 +134,7 @@ impl RebalanceListener for Slow {
     fn assigned(&self, _: &[TopicPartition]) {}
 
     fn revoked(&self, _: &[TopicPartition]) {
+        self.asked.store(true, Ordering::SeqCst);
         let mut go_on = self.go_on.0.lock();
         while !*go_on {
             self.go_on.1.wait(&mut go_on);
@@ -160,7 +162,7 @@ fn a_listener_may_take_its_time_and_commit() {
     *slow.consumer.lock() = Some(Arc::clone(&first));
     take(&first, 3);
     let second = bed.member(short, &["t"], None);
-    wait_until("it is asked to give up", || first.try_next().is_none());
+    wait_until("it is asked to give up", || slow.asked.load(Ordering::SeqCst));
     let longer_than_the_session = Instant::now() + Duration::from_millis(900);
     wait_until("time passes", || Instant::now() > longer_than_the_session);
     assert!(first.try_next().is_none(), "nothing is handed out of what is about to go");
@@ -251,7 +253,7 @@ fn new_partitions_are_shared_out() {
     let subscription = Subscription::Topics(vec![Arc::from("t")]);
     let consumer = NativeConsumer::subscribe(client, options("g"), subscription, None).unwrap();
     wait_assigned(&consumer, |has| shares(has, 1));
-    let topic = CreatePartitionsTopic::default().with_name(wire::topic_name("t")).with_count(3);
+    let topic = CreatePartitionsTopic::default().with_name(wire::topic_name("t")).with_count(3).with_assignments(None);
     let request = CreatePartitionsRequest::default().with_topics(vec![topic]).with_timeout_ms(1000);
     let answer = block_on(bed.cluster.call(Node::Controller, Lane::Control, &request, 3, soon())).unwrap();
     assert_eq!(answer.results[0].error_code, 0);

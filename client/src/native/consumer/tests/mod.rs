@@ -146,7 +146,8 @@ fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let deadline = soon();
     while !condition() {
         assert!(Instant::now() < deadline, "{what}");
-        std::thread::yield_now();
+        // It is looked at again soon, without keeping a processor busy.
+        std::thread::park_timeout(Duration::from_millis(1));
     }
 }
 

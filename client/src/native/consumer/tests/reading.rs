@@ -35,7 +35,8 @@ fn within_the_process_it_reads_too() {
     };
     let bed = Bed { broker: None, cluster: Cluster::new(client.clone(), true).unwrap(), client };
     bed.produce("t", 0, &values(1000));
-    let consumer = bed.member(options("g"), &["t"], None);
+    let options = ConsumerOptions { session_timeout: Duration::from_secs(10), ..options("g") };
+    let consumer = bed.member(options, &["t"], None);
     assert_eq!(take(&consumer, 1000).iter().map(value).collect::<Vec<_>>(), values(1000));
     bed.produce("t", 0, &values(1));
     assert_eq!(next(&consumer).unwrap().offset, 1000);
