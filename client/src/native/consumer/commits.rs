@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use kafka_protocol::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
 use kafka_protocol::messages::{GroupId, OffsetCommitRequest};
 use tokio::sync::watch;
 
@@ -151,7 +153,10 @@ impl Commits {
             let name: Arc<str> = Arc::from(topic.name.as_str());
             for p in &topic.partitions {
                 if let Some(code) = ResponseError::try_from_code(p.error_code) {
-                    codes.insert(TopicPartition { topic: Arc::clone(&name), partition: p.partition_index }, code);
+                    codes.insert(
+                        TopicPartition { topic: Arc::clone(&name), partition: p.partition_index },
+                        code,
+                    );
                 }
             }
         }
@@ -184,8 +189,11 @@ impl Commits {
                 .with_partition_index(commit.partition.partition)
                 .with_committed_offset(commit.offset)
                 .with_committed_metadata(Some(wire::text("")));
-            let partition =
-                if version >= WITH_EPOCHS { partition.with_committed_leader_epoch(commit.epoch) } else { partition };
+            let partition = if version >= WITH_EPOCHS {
+                partition.with_committed_leader_epoch(commit.epoch)
+            } else {
+                partition
+            };
             topics.entry(&commit.partition.topic).or_default().push(partition);
         }
         let of = |(topic, partitions): (&str, Vec<OffsetCommitRequestPartition>)| {

@@ -35,7 +35,9 @@ impl Drop for TellIfItPanics {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let why = "a task of the consumer's panicked";
-            self.0.tell(ClientError::new(ErrorKind::System, "reading", why).remedy("report this; start another"));
+            self.0.tell(
+                ClientError::new(ErrorKind::System, "reading", why).remedy("report this; start another"),
+            );
         }
     }
 }

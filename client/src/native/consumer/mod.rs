@@ -31,9 +31,7 @@ use shelf::{Begin, Shelf};
 pub(crate) use subscription::{Assigned, Start, Subscription};
 
 use super::cluster::Cluster;
-use crate::backend::{
-    BoxFuture, Commit, ConsumerBackend, OffsetSpec, Position, RebalanceListener, SeekTo,
-};
+use crate::backend::{BoxFuture, Commit, ConsumerBackend, OffsetSpec, Position, RebalanceListener, SeekTo};
 use crate::error::{ClientError, ErrorKind};
 use crate::options::{ClientOptions, ConsumerOptions};
 use crate::record::{Record, TopicPartition};
@@ -128,7 +126,8 @@ impl NativeConsumer {
         if self.context.has_group() {
             return Ok(());
         }
-        Err(ClientError::new(ErrorKind::InvalidArgument, asked, "this consumer has no group").remedy("give a group_id"))
+        Err(ClientError::new(ErrorKind::InvalidArgument, asked, "this consumer has no group")
+            .remedy("give a group_id"))
     }
 }
 
@@ -208,7 +207,8 @@ impl ConsumerBackend for NativeConsumer {
         Box::pin(async move {
             let keys = sought?;
             let placed = async move {
-                let placed = shelf.placed.wait_async(Some(deadline), || shelf.are_placed(&keys).then_some(())).await;
+                let placed =
+                    shelf.placed.wait_async(Some(deadline), || shelf.are_placed(&keys).then_some(())).await;
                 placed.ok_or_else(|| {
                     let why = "the offset was not found in time";
                     ClientError::new(ErrorKind::TimedOut, "seeking", why)
@@ -254,17 +254,13 @@ impl ConsumerBackend for NativeConsumer {
         let (context, commits) = (self.context.clone(), Arc::clone(&self.commits));
         let closing = async move {
             let mut outcome = Ok(());
-            match member {
-                Some(mut member) => {
-                    // It gives up by the deadline itself.
-                    if tokio::time::timeout_at((deadline + LAST_MOMENT).into(), &mut member).await.is_err() {
-                        member.abort();
-                    }
+            if let Some(mut member) = member {
+                // It gives up by the deadline itself.
+                if tokio::time::timeout_at((deadline + LAST_MOMENT).into(), &mut member).await.is_err() {
+                    member.abort();
                 }
-                None if context.has_group() && context.options.enable_auto_commit && !others.is_empty() => {
-                    outcome = commits.handed_out(None, deadline).await;
-                }
-                None => {}
+            } else if context.has_group() && context.options.enable_auto_commit && !others.is_empty() {
+                outcome = commits.handed_out(None, deadline).await;
             }
             for task in others {
                 task.abort();

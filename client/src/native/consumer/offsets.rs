@@ -10,9 +10,12 @@ use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListO
 use kafka_protocol::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
 };
-use kafka_protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
+use kafka_protocol::messages::offset_for_leader_epoch_request::{
+    OffsetForLeaderPartition, OffsetForLeaderTopic,
+};
 use kafka_protocol::messages::{
-    BrokerId, GroupId, ListOffsetsRequest, OffsetFetchRequest, OffsetFetchResponse, OffsetForLeaderEpochRequest,
+    BrokerId, GroupId, ListOffsetsRequest, OffsetFetchRequest, OffsetFetchResponse,
+    OffsetForLeaderEpochRequest,
 };
 
 use super::context::Context;
@@ -37,14 +40,22 @@ const OFFSET_FETCH_STABLE: i16 = 7;
 const LIST_OFFSETS_MOST: i16 = 9;
 const END_OF_EPOCH_MOST: i16 = 4;
 
-fn by_topic<T>(
-    partitions: impl IntoIterator<Item = (TopicPartition, T)>,
-) -> BTreeMap<Arc<str>, Vec<(i32, T)>> {
-    let mut by_topic: BTreeMap<Arc<str>, Vec<(i32, T)>> = BTreeMap::new();
+/// Numbers of partitions, by their topics, each with what is asked of it.
+type ByTopic<T> = BTreeMap<Arc<str>, Vec<(i32, T)>>;
+
+fn by_topic<T>(partitions: impl IntoIterator<Item = (TopicPartition, T)>) -> ByTopic<T> {
+    let mut by_topic = ByTopic::new();
     for (partition, what) in partitions {
         by_topic.entry(partition.topic).or_default().push((partition.partition, what));
     }
     by_topic
+}
+
+/// An epoch that is asked about, and that of the present leader.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Epochs {
+    pub(super) current: i32,
+    pub(super) asked: i32,
 }
 
 /// What the group has committed. Partitions of which the coordinator says nothing count as without a committed offset.
@@ -84,8 +95,9 @@ pub(super) async fn committed_once(
     Ok(partitions.iter().map(of).collect())
 }
 
-fn offset_fetch(group: &str, topics: &BTreeMap<Arc<str>, Vec<(i32, ())>>, version: i16) -> OffsetFetchRequest {
-    let numbers = |partitions: &[(i32, ())]| partitions.iter().map(|(number, ())| *number).collect::<Vec<_>>();
+fn offset_fetch(group: &str, topics: &ByTopic<()>, version: i16) -> OffsetFetchRequest {
+    let numbers =
+        |partitions: &[(i32, ())]| partitions.iter().map(|(number, ())| *number).collect::<Vec<_>>();
     let group = GroupId(wire::text(group));
     let request = OffsetFetchRequest::default().with_require_stable(version >= OFFSET_FETCH_STABLE);
     if version >= OFFSET_FETCH_GROUPS {
@@ -152,7 +164,8 @@ pub(super) async fn find_once(
     let topics = by_topic(partitions.iter().cloned());
     let build = |version: i16| {
         let partition = |(number, epoch): &(i32, i32)| {
-            let partition = ListOffsetsPartition::default().with_partition_index(*number).with_timestamp(time);
+            let partition =
+                ListOffsetsPartition::default().with_partition_index(*number).with_timestamp(time);
             if version >= 4 { partition.with_current_leader_epoch(*epoch) } else { partition }
         };
         let of = |(topic, numbers): (&Arc<str>, &Vec<(i32, i32)>)| {
@@ -166,9 +179,15 @@ pub(super) async fn find_once(
         if version >= 2 { request.with_isolation_level(isolation) } else { request }
     };
     let patience = context.cluster.options().request_timeout;
-    let answer =
-        wire::call::<ListOffsetsRequest>(&context.cluster, node, Lane::Control, LIST_OFFSETS_MOST, patience, build)
-            .await?;
+    let answer = wire::call::<ListOffsetsRequest>(
+        &context.cluster,
+        node,
+        Lane::Control,
+        LIST_OFFSETS_MOST,
+        patience,
+        build,
+    )
+    .await?;
     let mut answers = Vec::new();
     for topic in &answer.topics {
         let name: Arc<str> = Arc::from(topic.name.as_str());
@@ -184,20 +203,21 @@ pub(super) async fn find_once(
     Ok(answers)
 }
 
-/// Where epochs end in a broker's logs; none where it knows nothing of one. Each partition with the leader's epoch and
-/// the one that is asked about.
+/// Where epochs end in a broker's logs; none where it knows nothing of one. Each partition with the epochs that
+/// the question is about.
 pub(super) async fn ends_of_epochs_once(
     context: &Context,
     node: i32,
-    partitions: &[(TopicPartition, (i32, i32))],
+    partitions: &[(TopicPartition, Epochs)],
 ) -> Result<Answers<Option<i64>>, ClientError> {
     let topics = by_topic(partitions.iter().cloned());
     let build = |version: i16| {
-        let partition = |(number, (current, asked)): &(i32, (i32, i32))| {
-            let partition = OffsetForLeaderPartition::default().with_partition(*number).with_leader_epoch(*asked);
+        let partition = |(number, Epochs { current, asked }): &(i32, Epochs)| {
+            let partition =
+                OffsetForLeaderPartition::default().with_partition(*number).with_leader_epoch(*asked);
             if version >= 2 { partition.with_current_leader_epoch(*current) } else { partition }
         };
-        let of = |(topic, numbers): (&Arc<str>, &Vec<(i32, (i32, i32))>)| {
+        let of = |(topic, numbers): (&Arc<str>, &Vec<(i32, Epochs)>)| {
             OffsetForLeaderTopic::default()
                 .with_topic(wire::topic_name(topic))
                 .with_partitions(numbers.iter().map(partition).collect())
@@ -243,7 +263,8 @@ pub(super) async fn committed(
         let error = match committed_once(context, partitions).await {
             Ok(answers) => match all_or_first_error(answers) {
                 Ok(all) => {
-                    let offset = |(partition, found): (_, Option<Committed>)| (partition, found.map(|(o, _)| o));
+                    let offset =
+                        |(partition, found): (_, Option<Committed>)| (partition, found.map(|(o, _)| o));
                     return Ok(all.into_iter().map(offset).collect());
                 }
                 Err(code) => ClientError::from_code(code, asked(), None),
@@ -268,7 +289,8 @@ pub(super) async fn find(
     let mut found: HashMap<TopicPartition, Option<i64>> = HashMap::new();
     let mut backoff = context.cluster.retry_backoff();
     loop {
-        let missing: Vec<_> = partitions.iter().filter(|partition| !found.contains_key(partition)).cloned().collect();
+        let missing: Vec<_> =
+            partitions.iter().filter(|partition| !found.contains_key(partition)).cloned().collect();
         let mut failed = None;
         for (node, asked) in by_leader(context, &missing, deadline).await? {
             match find_once(context, node, &asked, spec).await {
@@ -289,7 +311,8 @@ pub(super) async fn find(
             }
         }
         if partitions.iter().all(|partition| found.contains_key(partition)) {
-            let of = |partition: &TopicPartition| (partition.clone(), found.get(partition).copied().flatten());
+            let of =
+                |partition: &TopicPartition| (partition.clone(), found.get(partition).copied().flatten());
             return Ok(partitions.iter().map(of).collect());
         }
         let pause = Instant::now() + backoff.next();

@@ -148,11 +148,7 @@ fn put_partitions(out: &mut BytesMut, partitions: &[TopicPartition]) {
 }
 
 /// A counted list, of elements that take at least `least` bytes.
-fn take_many<T>(
-    from: &mut Bytes,
-    least: usize,
-    take: impl Fn(&mut Bytes) -> Option<T>,
-) -> Option<Vec<T>> {
+fn take_many<T>(from: &mut Bytes, least: usize, take: impl Fn(&mut Bytes) -> Option<T>) -> Option<Vec<T>> {
     let count = from.try_get_i32().ok()?;
     // A null list is an empty one.
     let count = usize::try_from(count.max(0)).ok()?;

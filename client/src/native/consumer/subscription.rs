@@ -58,7 +58,8 @@ mod tests {
     #[test]
     fn a_pattern_is_for_whole_names() {
         let pattern = Subscription::pattern("orders|pay.*").unwrap();
-        for (topic, matches) in [("orders", true), ("orders-2", false), ("payments", true), ("repay", false)] {
+        for (topic, matches) in [("orders", true), ("orders-2", false), ("payments", true), ("repay", false)]
+        {
             assert_eq!(pattern.matches(topic, false, true), matches, "{topic}");
         }
         let all = Subscription::pattern(".*").unwrap();

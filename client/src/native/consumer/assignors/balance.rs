@@ -47,7 +47,8 @@ impl<'a> Table<'a> {
 
     /// Each free partition to the one who has least, those first whom the fewest can take.
     fn give_out_what_is_free(&mut self, all: &[TopicPartition]) {
-        let taken: std::collections::HashSet<TopicPartition> = self.shares.iter().flatten().cloned().collect();
+        let taken: std::collections::HashSet<TopicPartition> =
+            self.shares.iter().flatten().cloned().collect();
         let mut free: Vec<&TopicPartition> =
             all.iter().filter(|partition| !taken.contains(partition)).collect();
         free.sort_by_key(|partition| self.subscribers.get(&partition.topic).map_or(0, Vec::len));

@@ -17,8 +17,8 @@ pub(super) fn assign(counts: &PartitionCounts, members: &[&Member]) -> Assignmen
             let members_left = (subscribed.len() - at) as i64;
             // Rounded up among those who are left, which gives the first ones the one more.
             let share = ((left + members_left - 1) / members_left) as i32;
-            let given = (next..next + share)
-                .map(|partition| TopicPartition { topic: Arc::clone(topic), partition });
+            let given =
+                (next..next + share).map(|partition| TopicPartition { topic: Arc::clone(topic), partition });
             assignment.entry(member.id.clone()).or_default().extend(given);
             next += share;
         }

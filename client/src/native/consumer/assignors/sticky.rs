@@ -67,7 +67,10 @@ fn share_alike(all: &[TopicPartition], mut shares: Vec<Vec<TopicPartition>>) -> 
             let room = share.len() < least || (share.len() == least && with_one_more > 0);
             // Nobody gets one more before everybody has the least.
             let due = share.len() < least || free.len() <= with_one_more;
-            if room && due && let Some(partition) = free.pop_front() {
+            if room
+                && due
+                && let Some(partition) = free.pop_front()
+            {
                 with_one_more -= usize::from(share.len() == least);
                 share.push(partition);
             }

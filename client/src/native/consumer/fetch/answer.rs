@@ -36,7 +36,9 @@ pub(super) fn take_in(context: &Context, parts: &[ToFetch], answer: FetchRespons
         for partition in topic.partitions {
             let numbered = asked.get(&partition.partition_index);
             // What was not asked for is not believed.
-            let Some(part) = numbered.and_then(|parts| parts.iter().find(|part| is_of(part))) else { continue };
+            let Some(part) = numbered.and_then(|parts| parts.iter().find(|part| is_of(part))) else {
+                continue;
+            };
             refresh |= take_partition(context, part, partition, &mut room);
         }
     }
@@ -96,7 +98,11 @@ fn refused(context: &Context, part: &ToFetch, partition: &PartitionData, code: R
     match (code, remedy(code)) {
         (ResponseError::OffsetOutOfRange, _) => shelf.out_of_range(part.key, part.offset, until),
         (ResponseError::CorruptMessage, _) => {
-            shelf.give_up(part.key, part.offset, unreadable(&part.partition, part.offset, "the log is corrupt there"));
+            shelf.give_up(
+                part.key,
+                part.offset,
+                unreadable(&part.partition, part.offset, "the log is corrupt there"),
+            );
         }
         (ResponseError::OffsetNotAvailable, _) | (_, Remedy::Wait) => shelf.rest(part.key, until),
         // The broker knows a newer leader, or will soon.

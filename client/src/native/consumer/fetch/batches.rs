@@ -203,7 +203,8 @@ mod tests {
     #[test]
     fn a_wrong_checksum_is_found_unless_it_is_not_looked_at() {
         let good = build([record("a")], &BuildOptions::default());
-        let mut bad = build([record("b")], &BuildOptions { base_offset: 1, ..BuildOptions::default() }).to_vec();
+        let mut bad =
+            build([record("b")], &BuildOptions { base_offset: 1, ..BuildOptions::default() }).to_vec();
         *bad.last_mut().unwrap() ^= 1;
         let bytes = joined(&[good, bad.into()]);
         let sifted = sift(&bytes, 0, None, &READ_ALL, &mut 1000);
@@ -233,7 +234,10 @@ mod tests {
     fn no_more_is_decompressed_than_there_is_room_for() {
         let codec = Codec::Gzip;
         let options = |base_offset| BuildOptions { codec, base_offset, ..BuildOptions::default() };
-        let bytes = joined(&[build([record(&"x".repeat(500))], &options(0)), build([record(&"y".repeat(500))], &options(1))]);
+        let bytes = joined(&[
+            build([record(&"x".repeat(500))], &options(0)),
+            build([record(&"y".repeat(500))], &options(1)),
+        ]);
         let mut room = 400;
         let sifted = sift(&bytes, 0, None, &READ_ALL, &mut room);
         assert_eq!(room, 0);

@@ -10,6 +10,7 @@ use super::session::Session;
 use super::{answer, request};
 use crate::error::{ClientError, ErrorKind};
 use crate::native::cluster::{Lane, Node};
+use crate::native::connection::Connection;
 use crate::native::consumer::context::Context;
 use crate::native::consumer::shelf::{Key, Plan, rest_until};
 use crate::native::retry::Backoff;
@@ -26,29 +27,29 @@ struct State {
     node: i32,
     lane: Lane,
     session: Session,
+    /// The connection on which an abandoned fetch waits, until then.
+    abandoned: Option<(Connection, Instant)>,
     backoff: Backoff,
 }
 
 /// What a fetch came to.
 enum Outcome {
     Answered(FetchResponse, i16),
-    /// There is something more urgent to be fetched.
-    Abandoned,
+    /// There is something more urgent to be fetched than what waits on this connection until then.
+    Abandoned(Connection, Instant),
 }
 
 /// Fetches from a broker until it is dropped.
 pub(super) async fn run(context: Context, node: i32) {
     let _told = context.tell_if_it_panics();
     let backoff = context.cluster.retry_backoff();
-    let mut state = State { context, node, lane: Lane::Fetch, session: Session::default(), backoff };
+    let mut state =
+        State { context, node, lane: Lane::Fetch, session: Session::default(), abandoned: None, backoff };
     loop {
         let plan = state.next_plan().await;
         match state.fetch(&plan).await {
             Ok(Outcome::Answered(answer, version)) => state.take_in(&plan, answer, version),
-            Ok(Outcome::Abandoned) => {
-                state.session = Session::default();
-                state.lane = if state.lane == Lane::Fetch { OTHER } else { Lane::Fetch };
-            }
+            Ok(Outcome::Abandoned(connection, until)) => state.go_over(connection, until),
             Err(error) => state.failed(&plan, &error),
         }
     }
@@ -80,19 +81,34 @@ impl State {
         let most = if ids { request::MOST } else { request::MOST_BY_NAME };
         let version = connection.version::<FetchRequest>(most)?;
         let delta = self.session.delta(&plan.parts, request::is_by_id(version));
-        let wait = if plan.held_back { options.fetch_max_wait.min(SHORT_WAIT) } else { options.fetch_max_wait };
+        let wait =
+            if plan.held_back { options.fetch_max_wait.min(SHORT_WAIT) } else { options.fetch_max_wait };
         let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
-        let most_bytes = i32::try_from(plan.max_bytes).unwrap_or(i32::MAX).clamp(1, options.fetch_max_bytes.max(1));
+        let most_bytes =
+            i32::try_from(plan.max_bytes).unwrap_or(i32::MAX).clamp(1, options.fetch_max_bytes.max(1));
         let request = request::build(options, version, &plan.parts, &delta, (wait_ms, most_bytes));
         let answer = connection.send(&request, version, timeout.saturating_add(wait))?;
-        let under_way: HashSet<Key> = plan.parts.iter().map(|part| part.key).chain(plan.left_out.iter().copied()).collect();
+        let under_way: HashSet<Key> =
+            plan.parts.iter().map(|part| part.key).chain(plan.left_out.iter().copied()).collect();
         tokio::select! {
             biased;
             answer = answer.response::<FetchRequest>() => Ok(Outcome::Answered(answer?, version)),
             _ = shelf.work.wait_async(None, || shelf.has_others(self.node, &under_way).then_some(())) => {
-                Ok(Outcome::Abandoned)
+                Ok(Outcome::Abandoned(connection.clone(), Instant::now() + wait))
             }
         }
+    }
+
+    /// Goes on over the other connection, as a broker answers the requests of one in their order.
+    fn go_over(&mut self, connection: Connection, until: Instant) {
+        if let Some((before, waits_until)) = self.abandoned.replace((connection, until))
+            && Instant::now() < waits_until
+        {
+            let (asked, why) = (format!("fetching from broker {}", self.node), "nobody waits for the answer");
+            before.close(ClientError::new(ErrorKind::Disconnected, asked, why));
+        }
+        self.session.start_again();
+        self.lane = if self.lane == Lane::Fetch { OTHER } else { Lane::Fetch };
     }
 
     fn take_in(&mut self, plan: &Plan, answer: FetchResponse, version: i16) {

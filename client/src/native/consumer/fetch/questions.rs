@@ -8,7 +8,7 @@ use kafka_protocol::error::ResponseError;
 use crate::backend::OffsetSpec;
 use crate::error::{ClientError, ErrorKind};
 use crate::native::consumer::context::Context;
-use crate::native::consumer::offsets::{self, Answers};
+use crate::native::consumer::offsets::{self, Answers, Epochs};
 use crate::native::consumer::shelf::{Lookup, Question};
 use crate::native::retry::{Remedy, remedy};
 use crate::record::TopicPartition;
@@ -21,7 +21,9 @@ pub(super) async fn answer(context: Context, questions: Vec<Lookup>) {
     for lookup in questions {
         match (lookup.question, lookup.leader) {
             (Question::Committed, _) => of_group.push(lookup),
-            (question, Some(leader)) => of_leaders.entry((leader.node, Kind::of(question))).or_default().push(lookup),
+            (question, Some(leader)) => {
+                of_leaders.entry((leader.node, Kind::of(question))).or_default().push(lookup)
+            }
             (_, None) => ask_later(&context, std::slice::from_ref(&lookup)),
         }
     }
@@ -55,7 +57,9 @@ async fn ask_group(context: &Context, lookups: &[Lookup]) {
     let partitions: Vec<TopicPartition> = lookups.iter().map(|lookup| lookup.partition.clone()).collect();
     match offsets::committed_once(context, &partitions).await {
         Ok(answers) => {
-            take_in(context, lookups, answers, |lookup, found| context.shelf.found_committed(lookup.key, found));
+            take_in(context, lookups, answers, |lookup, found| {
+                context.shelf.found_committed(lookup.key, found)
+            });
         }
         Err(error) => failed(context, lookups, &error),
     }
@@ -83,7 +87,9 @@ async fn ask_leader(context: &Context, node: i32, lookups: &[Lookup]) {
             };
             let partitions: Vec<_> = lookups
                 .iter()
-                .map(|lookup| (lookup.partition.clone(), (epoch(lookup), asked(lookup))))
+                .map(|lookup| {
+                    (lookup.partition.clone(), Epochs { current: epoch(lookup), asked: asked(lookup) })
+                })
                 .collect();
             match offsets::ends_of_epochs_once(context, node, &partitions).await {
                 Ok(answers) => {

@@ -46,7 +46,11 @@ pub(super) fn build(
     }
     let topic = |((topic, id), partitions): ((&Arc<str>, Uuid), Vec<FetchPartition>)| {
         let fetched = FetchTopic::default().with_partitions(partitions);
-        if is_by_id(version) { fetched.with_topic_id(id) } else { fetched.with_topic(wire::topic_name(topic)) }
+        if is_by_id(version) {
+            fetched.with_topic_id(id)
+        } else {
+            fetched.with_topic(wire::topic_name(topic))
+        }
     };
     let isolation = i8::from(options.isolation_level == IsolationLevel::ReadCommitted);
     let request = FetchRequest::default()
@@ -76,7 +80,11 @@ fn forgotten(delta: &Delta, version: i16) -> Vec<ForgottenTopic> {
     }
     let topic = |((topic, id), partitions): ((&Arc<str>, Uuid), Vec<i32>)| {
         let forgotten = ForgottenTopic::default().with_partitions(partitions);
-        if is_by_id(version) { forgotten.with_topic_id(id) } else { forgotten.with_topic(wire::topic_name(topic)) }
+        if is_by_id(version) {
+            forgotten.with_topic_id(id)
+        } else {
+            forgotten.with_topic(wire::topic_name(topic))
+        }
     };
     topics.into_iter().map(topic).collect()
 }

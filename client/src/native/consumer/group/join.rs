@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
     GroupId, JoinGroupRequest, JoinGroupResponse, SyncGroupRequest, SyncGroupResponse,
 };
-use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 
 use super::state::{Asked, Verdict, judge};
 use super::{Member, Trouble};
@@ -58,7 +58,10 @@ impl Member {
 
     async fn send_join(&mut self) -> Result<JoinGroupResponse, Trouble> {
         let options = &self.context.options;
-        let patience = options.max_poll_interval.saturating_add(SPARE).max(self.context.cluster.options().request_timeout);
+        let patience = options
+            .max_poll_interval
+            .saturating_add(SPARE)
+            .max(self.context.cluster.options().request_timeout);
         let build = |version| self.join_request(version);
         let answer = wire::call_coordinator::<JoinGroupRequest>(
             &self.context.cluster,
@@ -123,7 +126,10 @@ impl Member {
         assignments: Vec<SyncGroupRequestAssignment>,
     ) -> Result<SyncGroupResponse, Trouble> {
         let options = &self.context.options;
-        let patience = options.max_poll_interval.saturating_add(SPARE).max(self.context.cluster.options().request_timeout);
+        let patience = options
+            .max_poll_interval
+            .saturating_add(SPARE)
+            .max(self.context.cluster.options().request_timeout);
         let build = |version| {
             let identity = self.membership.identity();
             let mut request = SyncGroupRequest::default()
@@ -131,7 +137,9 @@ impl Member {
                 .with_generation_id(identity.generation)
                 .with_member_id(wire::text(&identity.member_id))
                 .with_assignments(assignments);
-            if let Some(instance) = options.group_instance_id.as_ref().filter(|_| version >= SYNC_WITH_INSTANCES) {
+            if let Some(instance) =
+                options.group_instance_id.as_ref().filter(|_| version >= SYNC_WITH_INSTANCES)
+            {
                 request = request.with_group_instance_id(Some(wire::text(instance)));
             }
             if version >= SYNC_WITH_NAMES {
@@ -209,8 +217,12 @@ fn with_remedy(error: ClientError, code: ResponseError) -> ClientError {
         ResponseError::InvalidSessionTimeout => {
             error.remedy("choose a session_timeout_ms that the broker allows (group.min.session.timeout.ms)")
         }
-        ResponseError::GroupMaxSizeReached => error.remedy("stop a member, or have the broker allow more (group.max.size)"),
-        ResponseError::GroupAuthorizationFailed => error.remedy("have the user be given the right to read the group"),
+        ResponseError::GroupMaxSizeReached => {
+            error.remedy("stop a member, or have the broker allow more (group.max.size)")
+        }
+        ResponseError::GroupAuthorizationFailed => {
+            error.remedy("have the user be given the right to read the group")
+        }
         _ => error,
     }
 }

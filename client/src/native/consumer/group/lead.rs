@@ -38,8 +38,11 @@ impl Member {
         members: &[JoinGroupResponseMember],
         assignor: Assignor,
     ) -> PartitionCounts {
-        let topics: BTreeSet<Arc<str>> =
-            read(members, assignor).into_iter().flat_map(|member| member.topics).chain(self.topics.iter().cloned()).collect();
+        let topics: BTreeSet<Arc<str>> = read(members, assignor)
+            .into_iter()
+            .flat_map(|member| member.topics)
+            .chain(self.topics.iter().cloned())
+            .collect();
         let cluster = &self.context.cluster;
         topics.iter().for_each(|topic| cluster.want(topic));
         if let Err(error) = cluster.refreshed(self.deadline()).await {

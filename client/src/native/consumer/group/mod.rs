@@ -148,7 +148,8 @@ impl Member {
     fn matching(&self) -> Vec<Arc<str>> {
         let exclude = self.context.options.exclude_internal_topics;
         let metadata = self.context.cluster.metadata();
-        let matches = metadata.topics().filter(|topic| self.subscription.matches(&topic.name, topic.internal, exclude));
+        let matches =
+            metadata.topics().filter(|topic| self.subscription.matches(&topic.name, topic.internal, exclude));
         let mut matching: Vec<_> = matches.map(|topic| Arc::clone(&topic.name)).collect();
         matching.sort();
         matching

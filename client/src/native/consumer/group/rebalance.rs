@@ -94,7 +94,9 @@ impl Member {
             } else {
                 self.lose().await;
             }
-            if !self.membership.identity().member_id.is_empty() && self.context.options.group_instance_id.is_none() {
+            if !self.membership.identity().member_id.is_empty()
+                && self.context.options.group_instance_id.is_none()
+            {
                 self.send_leave().await;
             }
         };

@@ -37,7 +37,9 @@ pub(super) fn judge(asked: Asked, code: ResponseError) -> Verdict {
         (_, ResponseError::IllegalGeneration) => Verdict::Lost { keep_id: true },
         (_, ResponseError::RebalanceInProgress) => Verdict::Rejoin,
         (_, ResponseError::CoordinatorLoadInProgress) => Verdict::Wait,
-        (_, ResponseError::CoordinatorNotAvailable | ResponseError::NotCoordinator) => Verdict::FindCoordinator,
+        (_, ResponseError::CoordinatorNotAvailable | ResponseError::NotCoordinator) => {
+            Verdict::FindCoordinator
+        }
         (_, code) if code.is_retriable() => Verdict::Wait,
         _ => Verdict::Fatal,
     }

@@ -45,7 +45,8 @@ impl Chunk {
                 Chunk { content: Content::Open(cursor), end, epoch, records, bytes }
             }
             None => {
-                let records = usize::try_from(batch.header.record_count).unwrap_or(0).min(MOST_PACKED_RECORDS);
+                let records =
+                    usize::try_from(batch.header.record_count).unwrap_or(0).min(MOST_PACKED_RECORDS);
                 let bytes = batch.bytes.len();
                 Chunk { content: Content::Packed(batch), end, epoch, records, bytes }
             }

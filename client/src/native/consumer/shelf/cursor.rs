@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use klamm_protocol::batch::compression::decompress;
 use klamm_protocol::batch::records::{self, Bases};
-use klamm_protocol::batch::{Batch, BatchError, Codec, HEADER_BYTES, MAX_DECOMPRESSED_BYTES, TimestampType, header};
+use klamm_protocol::batch::{
+    Batch, BatchError, Codec, HEADER_BYTES, MAX_DECOMPRESSED_BYTES, TimestampType, header,
+};
 
 /// The least that a record takes: its length, attributes, two deltas, two lengths, and the number of headers.
 const LEAST_RECORD_BYTES: usize = 7;

@@ -124,7 +124,7 @@ impl Entry {
     }
 
     pub(super) fn may_be_handed_out(&self) -> bool {
-        !(self.paused || self.leaving || self.held) && !self.queue.is_empty()
+        !(self.paused || self.leaving || self.held || self.queue.is_empty())
     }
 
     pub(super) fn may_be_fetched(&self) -> bool {
@@ -158,8 +158,8 @@ impl Entry {
         if !chunk.is_nothing() {
             self.records = self.records.saturating_add(chunk.records);
             self.bytes = self.bytes.saturating_add(chunk.bytes);
-            if chunk.records > 0 {
-                self.record_bytes = (chunk.bytes / chunk.records).max(1);
+            if let Some(bytes) = chunk.bytes.checked_div(chunk.records) {
+                self.record_bytes = bytes.max(1);
             }
             self.queue.push_back(chunk);
         } else if let Some(last) = self.queue.back_mut() {
@@ -249,7 +249,11 @@ fn read_from(
 }
 
 /// Says that what was fetched makes no sense. Reading stops there until a seek.
-pub(in crate::native::consumer) fn unreadable(partition: &TopicPartition, offset: i64, why: &str) -> ClientError {
+pub(in crate::native::consumer) fn unreadable(
+    partition: &TopicPartition,
+    offset: i64,
+    why: &str,
+) -> ClientError {
     ClientError::new(
         ErrorKind::MalformedAnswer,
         format!("reading {partition} at offset {offset}"),

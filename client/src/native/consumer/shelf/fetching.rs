@@ -237,7 +237,10 @@ impl Shelf {
     }
 
     /// Takes in who leads. Where a leader has changed, what was read is checked against its log first.
-    pub(in crate::native::consumer) fn set_leaders(&self, leader_of: impl Fn(&TopicPartition) -> Option<Leader>) {
+    pub(in crate::native::consumer) fn set_leaders(
+        &self,
+        leader_of: impl Fn(&TopicPartition) -> Option<Leader>,
+    ) {
         let mut inner = self.inner.lock();
         let mut any = false;
         inner.newcomers = false;

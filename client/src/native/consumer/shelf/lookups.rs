@@ -84,7 +84,9 @@ impl Shelf {
     pub(in crate::native::consumer) fn found_committed(&self, key: Key, committed: Option<(i64, i32)>) {
         let mut inner = self.inner.lock();
         let reset = inner.reset;
-        let Some(entry) = inner.entry_of(key).filter(|entry| entry.phase == Phase::FindCommitted) else { return };
+        let Some(entry) = inner.entry_of(key).filter(|entry| entry.phase == Phase::FindCommitted) else {
+            return;
+        };
         entry.asking = false;
         entry.not_before = None;
         let told = match (committed, reset) {
@@ -118,7 +120,9 @@ impl Shelf {
     /// The offset that was asked for.
     pub(in crate::native::consumer) fn found_offset(&self, key: Key, offset: i64) {
         let mut inner = self.inner.lock();
-        let Some(entry) = inner.entry_of(key).filter(|entry| matches!(entry.phase, Phase::Find(_))) else { return };
+        let Some(entry) = inner.entry_of(key).filter(|entry| matches!(entry.phase, Phase::Find(_))) else {
+            return;
+        };
         entry.asking = false;
         entry.not_before = None;
         // A new position, not a change of leaders: there is nothing to compare the leader's log with.
@@ -167,7 +171,8 @@ impl Shelf {
         let slots: Vec<usize> = match partitions {
             None => inner.by_name.values().copied().collect(),
             Some(named) => {
-                let slot = |partition| inner.by_name.get(partition).copied().ok_or_else(|| not_assigned(partition));
+                let slot =
+                    |partition| inner.by_name.get(partition).copied().ok_or_else(|| not_assigned(partition));
                 named.iter().map(slot).collect::<Result<_, _>>()?
             }
         };

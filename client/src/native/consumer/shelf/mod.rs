@@ -19,10 +19,10 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 pub(super) use chunk::Chunk;
-pub(super) use entry::{Leader, NO_EPOCH, unreadable};
 use entry::{Entry, Phase, Taken};
-use lookups::nowhere_to_begin;
+pub(super) use entry::{Leader, NO_EPOCH, unreadable};
 pub(super) use fetching::{Fetched, Plan, ToFetch, rest_until};
+use lookups::nowhere_to_begin;
 pub(super) use lookups::{Lookup, Question};
 pub(super) use positions::ToCommit;
 

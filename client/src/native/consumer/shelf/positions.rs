@@ -54,7 +54,10 @@ impl Shelf {
         let mut of = |(partition, offset): &(TopicPartition, i64)| {
             let entry = inner.entry(partition);
             // The epoch is that of the record before; only of the last that was handed out is it known.
-            let epoch = entry.as_ref().filter(|entry| entry.next == *offset).map_or(NO_EPOCH, |entry| entry.next_epoch);
+            let epoch = entry
+                .as_ref()
+                .filter(|entry| entry.next == *offset)
+                .map_or(NO_EPOCH, |entry| entry.next_epoch);
             let assignment = entry.map(|entry| entry.assignment);
             ToCommit { partition: partition.clone(), offset: *offset, epoch, assignment }
         };

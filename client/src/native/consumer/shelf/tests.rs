@@ -15,6 +15,10 @@ fn tp(topic: &str, partition: i32) -> TopicPartition {
     TopicPartition::new(topic, partition)
 }
 
+fn one(partition: &TopicPartition) -> &[TopicPartition] {
+    std::slice::from_ref(partition)
+}
+
 fn leader(epoch: i32) -> Leader {
     Leader { node: NODE, epoch, topic_id: Uuid::from_u128(7) }
 }
@@ -53,7 +57,10 @@ fn bytes_of(base: i64, count: i64, codec: Codec) -> Bytes {
         headers: Vec::new(),
         timestamp: 1,
     };
-    build((base..base + count).map(record), &BuildOptions { base_offset: base, codec, ..BuildOptions::default() })
+    build(
+        (base..base + count).map(record),
+        &BuildOptions { base_offset: base, codec, ..BuildOptions::default() },
+    )
 }
 
 fn chunk(base: i64, count: i64) -> Chunk {
@@ -77,7 +84,9 @@ fn deliver(shelf: &Shelf, partition: &TopicPartition, chunks: Vec<Chunk>) {
 
 fn take_all(shelf: &Shelf) -> Vec<(TopicPartition, i64)> {
     let next = || shelf.try_next().map(|record| record.unwrap());
-    std::iter::from_fn(next).map(|record| (TopicPartition::new(record.topic, record.partition), record.offset)).collect()
+    std::iter::from_fn(next)
+        .map(|record| (TopicPartition::new(record.topic, record.partition), record.offset))
+        .collect()
 }
 
 fn next_of(shelf: &Shelf, partition: &TopicPartition) -> i64 {
@@ -87,7 +96,7 @@ fn next_of(shelf: &Shelf, partition: &TopicPartition) -> i64 {
 #[test]
 fn records_come_in_order_and_move_the_position() {
     let t = tp("t", 0);
-    let shelf = reading(&options(), &[t.clone()]);
+    let shelf = reading(&options(), one(&t));
     deliver(&shelf, &t, vec![chunk(0, 3), nothing(3, 2), chunk(5, 1), nothing(6, 1)]);
     assert_eq!(shelf.depth(), 4);
     assert_eq!(plan(&shelf).parts[0].offset, 7);
@@ -100,14 +109,17 @@ fn records_come_in_order_and_move_the_position() {
     let position = shelf.positions()[0].1;
     assert_eq!(position.lag, Some(93));
     let commits = shelf.to_commit(None);
-    assert_eq!((commits.len(), &commits[0].partition, commits[0].offset, commits[0].epoch), (1, &t, 7, NO_EPOCH));
+    assert_eq!(
+        (commits.len(), &commits[0].partition, commits[0].offset, commits[0].epoch),
+        (1, &t, 7, NO_EPOCH)
+    );
     assert!(shelf.still_here(&commits));
 }
 
 #[test]
 fn what_was_fetched_before_a_seek_is_never_handed_out() {
     let t = tp("t", 0);
-    let shelf = reading(&options(), &[t.clone()]);
+    let shelf = reading(&options(), one(&t));
     deliver(&shelf, &t, vec![chunk(0, 3)]);
     let under_way = plan(&shelf).parts.remove(0);
     shelf.try_next().unwrap().unwrap();
@@ -121,7 +133,7 @@ fn what_was_fetched_before_a_seek_is_never_handed_out() {
     let error = shelf.seek(Some(&[tp("other", 0)]), SeekTo::Offset(1)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     // A seek that has to be looked up.
-    let keys = shelf.seek(Some(&[t.clone()]), SeekTo::Found(OffsetSpec::Latest)).unwrap();
+    let keys = shelf.seek(Some(one(&t)), SeekTo::Found(OffsetSpec::Latest)).unwrap();
     assert!(!shelf.are_placed(&keys) && plan(&shelf).parts.is_empty());
     let questions = shelf.questions(Instant::now());
     assert_eq!(questions[0].question, Question::Offset(OffsetSpec::Latest));
@@ -139,14 +151,14 @@ fn nothing_of_revoked_partitions_is_handed_out() {
     deliver(&shelf, &b, vec![chunk(0, 1)]);
     let first = shelf.try_next().unwrap().unwrap();
     assert_eq!(first.partition, 0);
-    shelf.stop(&[a.clone()]);
+    shelf.stop(one(&a));
     assert_eq!(take_all(&shelf), [(b.clone(), 0)]);
     // Its position is there to be committed until it is removed.
-    assert_eq!(shelf.to_commit(Some(&[a.clone()]))[0].offset, 1);
-    shelf.remove(&[a.clone()]);
+    assert_eq!(shelf.to_commit(Some(one(&a)))[0].offset, 1);
+    shelf.remove(one(&a));
     assert_eq!(shelf.assignment(), [b]);
     // It comes back: what was asked for before is not taken in.
-    shelf.add(&[a.clone()], Begin::Committed, true);
+    shelf.add(one(&a), Begin::Committed, true);
     assert!(shelf.questions(Instant::now()).is_empty(), "the listener comes first");
     shelf.release();
     assert_eq!(shelf.questions(Instant::now()).len(), 1);
@@ -158,7 +170,7 @@ fn a_paused_partition_keeps_what_it_has() {
     let shelf = reading(&options(), &[a.clone(), b.clone()]);
     deliver(&shelf, &a, vec![chunk(0, 2)]);
     deliver(&shelf, &b, vec![chunk(0, 1)]);
-    shelf.pause(Some(&[a.clone()]));
+    shelf.pause(Some(one(&a)));
     assert_eq!(take_all(&shelf), [(b.clone(), 0)]);
     assert_eq!(plan(&shelf).parts.iter().map(|part| part.partition.partition).collect::<Vec<_>>(), [1]);
     shelf.resume(None);
@@ -166,7 +178,7 @@ fn a_paused_partition_keeps_what_it_has() {
     shelf.pause(None);
     shelf.add(&[tp("t", 2)], Begin::Reset, false);
     assert!(plan(&shelf).parts.is_empty());
-    assert_eq!(shelf.taken().1, false);
+    assert!(!shelf.taken().1);
 }
 
 #[test]
@@ -200,7 +212,7 @@ fn a_full_partition_is_not_fetched_and_holds_up_nobody() {
 fn bytes_are_bounded_and_less_is_asked_for_as_they_fill_up() {
     let t = tp("t", 0);
     let options = ConsumerOptions { max_fetched_bytes: 1000, max_partition_fetch_bytes: 600, ..options() };
-    let shelf = reading(&options, &[t.clone()]);
+    let shelf = reading(&options, one(&t));
     let part = plan(&shelf).parts.remove(0);
     assert_eq!(part.max_bytes, 600);
     shelf.deliver(part.key, fetched(0, vec![chunk(0, 40)]));
@@ -216,7 +228,7 @@ fn bytes_are_bounded_and_less_is_asked_for_as_they_fill_up() {
 fn compressed_batches_are_opened_when_they_are_reached() {
     let t = tp("t", 0);
     for codec in [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
-        let shelf = reading(&options(), &[t.clone()]);
+        let shelf = reading(&options(), one(&t));
         let packed = |ahead| Chunk::of(batch::batches(&bytes_of(0, 50, codec)).next().unwrap(), ahead);
         assert!(packed(false).size() < packed(true).size());
         deliver(&shelf, &t, vec![packed(false)]);
@@ -227,7 +239,7 @@ fn compressed_batches_are_opened_when_they_are_reached() {
 #[test]
 fn what_cannot_be_read_is_told_once_and_a_seek_goes_past_it() {
     let t = tp("t", 0);
-    let shelf = reading(&options(), &[t.clone()]);
+    let shelf = reading(&options(), one(&t));
     let mut bad = bytes_of(2, 3, Codec::None).to_vec();
     // The first record's length.
     bad[61] = 0x7f;
@@ -240,7 +252,7 @@ fn what_cannot_be_read_is_told_once_and_a_seek_goes_past_it() {
     assert!(error.to_string().contains("t-0 at offset 2"), "{error}");
     assert!(shelf.try_next().is_none() && plan(&shelf).parts.is_empty());
     assert_eq!(next_of(&shelf, &t), 2);
-    shelf.seek(Some(&[t.clone()]), SeekTo::Offset(5)).unwrap();
+    shelf.seek(Some(one(&t)), SeekTo::Offset(5)).unwrap();
     deliver(&shelf, &t, vec![chunk(5, 1)]);
     assert_eq!(take_all(&shelf), [(t, 5)]);
 }
@@ -248,7 +260,7 @@ fn what_cannot_be_read_is_told_once_and_a_seek_goes_past_it() {
 #[test]
 fn an_offset_that_is_gone_is_looked_up_once_all_before_it_has_been_handed_out() {
     let t = tp("t", 0);
-    let shelf = reading(&options(), &[t.clone()]);
+    let shelf = reading(&options(), one(&t));
     deliver(&shelf, &t, vec![chunk(0, 2)]);
     let part = plan(&shelf).parts.remove(0);
     let now = Instant::now();
@@ -265,7 +277,7 @@ fn an_offset_that_is_gone_is_looked_up_once_all_before_it_has_been_handed_out() 
 fn without_a_reset_it_is_an_error_told_once() {
     let t = tp("t", 0);
     let options = ConsumerOptions { auto_offset_reset: OffsetReset::None, ..options() };
-    let shelf = reading(&options, &[t.clone()]);
+    let shelf = reading(&options, one(&t));
     let part = plan(&shelf).parts.remove(0);
     shelf.out_of_range(part.key, 0, Instant::now());
     shelf.out_of_range(part.key, 0, Instant::now());
@@ -288,7 +300,7 @@ fn a_new_leader_is_asked_whether_it_has_what_was_read() {
         Chunk::of(batch::batches(&bytes).next().unwrap(), true)
     };
     let changed = || {
-        let shelf = reading(&options(), &[t.clone()]);
+        let shelf = reading(&options(), one(&t));
         deliver(&shelf, &t, vec![epoch_3(0, 4)]);
         assert!(shelf.try_next().unwrap().is_ok());
         shelf.set_leaders(|_| Some(leader(4)));
@@ -317,7 +329,7 @@ fn a_new_leader_is_asked_whether_it_has_what_was_read() {
 #[test]
 fn a_replica_near_by_is_fetched_from_until_it_fails() {
     let t = tp("t", 0);
-    let shelf = reading(&options(), &[t.clone()]);
+    let shelf = reading(&options(), one(&t));
     let (part, now) = (plan(&shelf).parts.remove(0), Instant::now());
     shelf.prefer(part.key, 9, now + Duration::from_secs(60));
     assert!(plan(&shelf).parts.is_empty());
@@ -333,7 +345,7 @@ fn a_replica_near_by_is_fetched_from_until_it_fails() {
 fn lag_counts_up_to_what_a_reader_may_see() {
     let t = tp("t", 0);
     let options = ConsumerOptions { isolation_level: IsolationLevel::ReadCommitted, ..options() };
-    let shelf = reading(&options, &[t.clone()]);
+    let shelf = reading(&options, one(&t));
     assert_eq!(shelf.positions()[0].1.lag, None);
     deliver(&shelf, &t, Vec::new());
     assert_eq!(shelf.positions()[0].1.lag, Some(90));
@@ -342,7 +354,7 @@ fn lag_counts_up_to_what_a_reader_may_see() {
 #[test]
 fn what_is_committed_is_not_committed_again() {
     let t = tp("t", 0);
-    let shelf = reading(&options(), &[t.clone()]);
+    let shelf = reading(&options(), one(&t));
     assert!(shelf.to_commit(None).is_empty());
     deliver(&shelf, &t, vec![chunk(0, 2)]);
     assert!(shelf.to_commit(None).is_empty(), "nothing was handed out");
@@ -355,7 +367,7 @@ fn what_is_committed_is_not_committed_again() {
 #[test]
 fn a_partition_that_rests_is_left_alone() {
     let t = tp("t", 0);
-    let shelf = reading(&options(), &[t.clone()]);
+    let shelf = reading(&options(), one(&t));
     let (part, now) = (plan(&shelf).parts.remove(0), Instant::now());
     shelf.rest(part.key, now + Duration::from_secs(1));
     let resting = shelf.plan(NODE, now);

@@ -157,7 +157,8 @@ fn a_listener_may_take_its_time_and_commit() {
     let short = ConsumerOptions { session_timeout: Duration::from_millis(300), ..manual("g") };
     let listener = Arc::clone(&slow) as Arc<dyn RebalanceListener>;
     let subscription = Subscription::Topics(vec![Arc::from("t")]);
-    let first = NativeConsumer::subscribe(bed.client.clone(), short.clone(), subscription, Some(listener)).unwrap();
+    let first =
+        NativeConsumer::subscribe(bed.client.clone(), short.clone(), subscription, Some(listener)).unwrap();
     let first = Arc::new(first);
     *slow.consumer.lock() = Some(Arc::clone(&first));
     take(&first, 3);
@@ -189,6 +190,7 @@ fn a_static_member_comes_back_to_what_it_had() {
     let goes = bed.member(of("two"), &["t"], None);
     wait_assigned(&stays, |has| shares(has, 2));
     let had = wait_assigned(&goes, |has| shares(has, 2));
+    wait_until("it has been told", || notes.told().last() == Some(&("assigned", stays.assignment())));
     let told = notes.told().len();
     close(&goes);
     let back = bed.member(of("two"), &["t"], None);
@@ -253,7 +255,10 @@ fn new_partitions_are_shared_out() {
     let subscription = Subscription::Topics(vec![Arc::from("t")]);
     let consumer = NativeConsumer::subscribe(client, options("g"), subscription, None).unwrap();
     wait_assigned(&consumer, |has| shares(has, 1));
-    let topic = CreatePartitionsTopic::default().with_name(wire::topic_name("t")).with_count(3).with_assignments(None);
+    let topic = CreatePartitionsTopic::default()
+        .with_name(wire::topic_name("t"))
+        .with_count(3)
+        .with_assignments(None);
     let request = CreatePartitionsRequest::default().with_topics(vec![topic]).with_timeout_ms(1000);
     let answer = block_on(bed.cluster.call(Node::Controller, Lane::Control, &request, 3, soon())).unwrap();
     assert_eq!(answer.results[0].error_code, 0);

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::ProduceRequest;
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use klamm_broker::{Broker, BrokerBuilder};
 use klamm_protocol::batch::{BuildOptions, Codec, RecordToWrite, build};
 use parking_lot::Mutex;
@@ -70,10 +70,16 @@ impl Bed {
     }
 
     /// A member of a group.
-    fn member(&self, options: ConsumerOptions, topics: &[&str], listener: Option<&Arc<Notes>>) -> NativeConsumer {
+    fn member(
+        &self,
+        options: ConsumerOptions,
+        topics: &[&str],
+        listener: Option<&Arc<Notes>>,
+    ) -> NativeConsumer {
         let topics = topics.iter().map(|topic| Arc::from(*topic)).collect();
         let listener = listener.map(|notes| Arc::clone(notes) as Arc<dyn RebalanceListener>);
-        NativeConsumer::subscribe(self.client.clone(), options, Subscription::Topics(topics), listener).unwrap()
+        NativeConsumer::subscribe(self.client.clone(), options, Subscription::Topics(topics), listener)
+            .unwrap()
     }
 
     /// Appends a batch that says these values.
@@ -97,7 +103,8 @@ impl Bed {
         let data = PartitionProduceData::default().with_index(partition).with_records(Some(batch));
         let topic =
             TopicProduceData::default().with_name(wire::topic_name(topic)).with_partition_data(vec![data]);
-        let request = ProduceRequest::default().with_acks(-1).with_timeout_ms(1000).with_topic_data(vec![topic]);
+        let request =
+            ProduceRequest::default().with_acks(-1).with_timeout_ms(1000).with_topic_data(vec![topic]);
         let answer =
             self.cluster.call(Node::Id(leader.node), Lane::Produce, &request, 12, soon()).await.unwrap();
         assert_eq!(answer.responses[0].partition_responses[0].error_code, 0);
@@ -137,9 +144,15 @@ fn values(count: usize) -> Vec<String> {
 }
 
 /// Waits until each has what is wanted of its assignment.
-fn wait_assigned(consumer: &NativeConsumer, wanted: impl Fn(&[TopicPartition]) -> bool) -> Vec<TopicPartition> {
+fn wait_assigned(
+    consumer: &NativeConsumer,
+    wanted: impl Fn(&[TopicPartition]) -> bool,
+) -> Vec<TopicPartition> {
     let look = || Some(consumer.assignment()).filter(|assignment| wanted(assignment));
-    consumer.assigned().wait(Some(soon()), look).unwrap_or_else(|| panic!("it has {:?}", consumer.assignment()))
+    consumer
+        .assigned()
+        .wait(Some(soon()), look)
+        .unwrap_or_else(|| panic!("it has {:?}", consumer.assignment()))
 }
 
 fn wait_until(what: &str, condition: impl Fn() -> bool) {

@@ -18,7 +18,9 @@ fn a_member_reads_all_partitions_in_order_whatever_they_are_compressed_with() {
         let of = records.iter().filter(|record| record.partition == partition);
         let offsets: Vec<i64> = of.clone().map(|record| record.offset).collect();
         assert_eq!(offsets, (0..100).collect::<Vec<_>>());
-        assert!(of.clone().zip(values(20).iter().cycle()).all(|(record, expected)| value(record) == *expected));
+        assert!(
+            of.clone().zip(values(20).iter().cycle()).all(|(record, expected)| value(record) == *expected)
+        );
         assert!(of.clone().all(|record| record.headers.len() == 2 && record.timestamp == 1000));
     }
     assert!(consumer.try_next().is_none());
