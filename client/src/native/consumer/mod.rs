@@ -31,7 +31,9 @@ use shelf::{Begin, Shelf};
 pub(crate) use subscription::{Assigned, Start, Subscription};
 
 use super::cluster::Cluster;
-use crate::backend::{BoxFuture, Commit, ConsumerBackend, OffsetSpec, Position, RebalanceListener, SeekTo};
+use crate::backend::{
+    BoxFuture, Commit, ConsumerBackend, OffsetSpec, Offsets, Position, RebalanceListener, SeekTo,
+};
 use crate::error::{ClientError, ErrorKind};
 use crate::options::{ClientOptions, ConsumerOptions};
 use crate::record::{Record, TopicPartition};
@@ -226,10 +228,7 @@ impl ConsumerBackend for NativeConsumer {
         self.context.shelf.resume(partitions);
     }
 
-    fn committed(
-        &self,
-        partitions: Vec<TopicPartition>,
-    ) -> BoxFuture<'_, Result<Vec<(TopicPartition, Option<i64>)>, ClientError>> {
+    fn committed(&self, partitions: Vec<TopicPartition>) -> BoxFuture<'_, Result<Offsets, ClientError>> {
         Box::pin(async move {
             self.without_group("asking for committed offsets")?;
             let (context, deadline) = (self.context.clone(), self.deadline());
@@ -242,7 +241,7 @@ impl ConsumerBackend for NativeConsumer {
         &self,
         partitions: Vec<TopicPartition>,
         spec: OffsetSpec,
-    ) -> BoxFuture<'_, Result<Vec<(TopicPartition, Option<i64>)>, ClientError>> {
+    ) -> BoxFuture<'_, Result<Offsets, ClientError>> {
         let (context, deadline) = (self.context.clone(), self.deadline());
         let asking = async move { offsets::find(&context, &partitions, spec, deadline).await };
         Box::pin(on_runtime("asking for offsets", asking))

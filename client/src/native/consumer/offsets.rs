@@ -21,7 +21,7 @@ use kafka_protocol::messages::{
 use super::context::Context;
 use super::shelf::NO_EPOCH;
 use super::wire;
-use crate::backend::OffsetSpec;
+use crate::backend::{OffsetSpec, Offsets};
 use crate::error::ClientError;
 use crate::native::cluster::{Lane, Leader};
 use crate::native::retry::{Remedy, remedy};
@@ -256,7 +256,7 @@ pub(super) async fn committed(
     context: &Context,
     partitions: &[TopicPartition],
     deadline: Instant,
-) -> Result<Vec<(TopicPartition, Option<i64>)>, ClientError> {
+) -> Result<Offsets, ClientError> {
     let asked = || format!("asking what the group '{}' has committed", context.options.group_id);
     let mut backoff = context.cluster.retry_backoff();
     loop {
@@ -285,7 +285,7 @@ pub(super) async fn find(
     partitions: &[TopicPartition],
     spec: OffsetSpec,
     deadline: Instant,
-) -> Result<Vec<(TopicPartition, Option<i64>)>, ClientError> {
+) -> Result<Offsets, ClientError> {
     let mut found: HashMap<TopicPartition, Option<i64>> = HashMap::new();
     let mut backoff = context.cluster.retry_backoff();
     loop {
