@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use kafka_protocol::error::ResponseError;
 
+use crate::record::Record;
+
 /// What kind of thing went wrong. A program decides by this what to do; a person reads the sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -69,12 +71,14 @@ struct Inner {
     why: String,
     remedy: Option<String>,
     code: Option<ResponseError>,
+    record: Option<Record>,
 }
 
 impl ClientError {
     /// An error of a kind: what was asked (`publishing to 'orders'`), and why it failed.
     pub fn new(kind: ErrorKind, asked: impl Into<String>, why: impl Into<String>) -> Self {
-        let inner = Inner { kind, asked: asked.into(), why: why.into(), remedy: None, code: None };
+        let inner =
+            Inner { kind, asked: asked.into(), why: why.into(), remedy: None, code: None, record: None };
         ClientError(Arc::new(inner))
     }
 
@@ -84,8 +88,14 @@ impl ClientError {
             Some(message) => format!("the broker answered {code:?}: {message}"),
             None => format!("the broker answered {code:?}"),
         };
-        let inner =
-            Inner { kind: ErrorKind::Broker, asked: asked.into(), why, remedy: None, code: Some(code) };
+        let inner = Inner {
+            kind: ErrorKind::Broker,
+            asked: asked.into(),
+            why,
+            remedy: None,
+            code: Some(code),
+            record: None,
+        };
         ClientError(Arc::new(inner))
     }
 
@@ -93,6 +103,16 @@ impl ClientError {
     pub fn remedy(self, remedy: impl Into<String>) -> Self {
         let remedy = Some(remedy.into());
         ClientError(Arc::new(Inner { remedy, ..Inner::clone(&self.0) }))
+    }
+
+    /// Adds the record that it is about.
+    pub fn with_record(self, record: Record) -> Self {
+        ClientError(Arc::new(Inner { record: Some(record), ..Inner::clone(&self.0) }))
+    }
+
+    /// The record that it is about: for [`ErrorKind::Decode`] the one whose payload does not decode, as it was read.
+    pub fn record(&self) -> Option<&Record> {
+        self.0.record.as_ref()
     }
 
     /// Says anew what was asked: the caller's words instead of those of a layer below.

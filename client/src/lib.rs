@@ -11,6 +11,7 @@
 mod backend;
 mod embedded;
 mod error;
+mod native;
 mod options;
 mod record;
 mod runtime;

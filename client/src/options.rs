@@ -174,6 +174,9 @@ pub struct ProducerOptions {
     pub retries: u32,
     /// Bytes of records that are collected for a partition before they are sent (`batch_size`).
     pub batch_size: usize,
+    /// Records that are collected for a partition before they are sent, however small they are
+    /// (`batch.num.messages`); none: as many as `batch_size` takes.
+    pub batch_records: Option<usize>,
     /// How long records wait for more to go with them (`linger_ms`).
     pub linger: Duration,
     /// How batches are compressed.
@@ -182,6 +185,9 @@ pub struct ProducerOptions {
     pub max_in_flight: usize,
     /// Bytes of records that may wait to be sent or acknowledged (`buffer_memory`).
     pub buffer_memory: usize,
+    /// Records that may wait to be sent or acknowledged (`queue.buffering.max.messages`); none: as many as
+    /// `buffer_memory` takes. Kept by the publisher, whatever the library.
+    pub max_queued_records: Option<usize>,
     /// Whether the broker drops what it has already got (`enable_idempotence`); none: where `acks` is all.
     pub enable_idempotence: Option<bool>,
     /// The transactional id (`transactional_id`).
@@ -204,10 +210,12 @@ impl Default for ProducerOptions {
             acks: Acks::Leader,
             retries: 0,
             batch_size: 16_384,
+            batch_records: None,
             linger: Duration::ZERO,
             compression: Compression::None,
             max_in_flight: 5,
             buffer_memory: 33_554_432,
+            max_queued_records: None,
             enable_idempotence: None,
             transactional_id: None,
             max_block: Duration::from_secs(60),

@@ -6,6 +6,8 @@ use std::time::Instant;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::Notify;
 
+use crate::runtime;
+
 /// Says that something may have changed. Whoever waits looks at the condition again.
 ///
 /// Raising it costs next to nothing while nobody waits.
@@ -80,7 +82,7 @@ impl Signal {
         }
     }
 
-    /// As [`wait`](Signal::wait), for a task. May be dropped at any time.
+    /// As [`wait`](Signal::wait), for a task of whatever runtime. May be dropped at any time.
     pub(crate) async fn wait_async<T>(
         &self,
         deadline: Option<Instant>,
@@ -100,7 +102,12 @@ impl Signal {
             match deadline {
                 None => notified.await,
                 Some(deadline) => {
-                    if tokio::time::timeout_at(deadline.into(), notified).await.is_err() {
+                    // The timer belongs to the client's own runtime: the task may run anywhere.
+                    let timeout = {
+                        let _timers = runtime::handle().ok()?.enter();
+                        tokio::time::timeout_at(deadline.into(), notified)
+                    };
+                    if timeout.await.is_err() {
                         return condition();
                     }
                 }
