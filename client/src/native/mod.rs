@@ -6,6 +6,7 @@
 pub(crate) mod chunks;
 pub(crate) mod cluster;
 pub(crate) mod connection;
+pub(crate) mod producer;
 pub(crate) mod retry;
 mod sasl;
 mod transport;

@@ -104,6 +104,8 @@ pub(super) struct Batch {
     pub(super) attempts: u32,
     /// Where it stands among what an idempotent producer sends; none until it is sent, and again after a new epoch.
     pub(super) stamp: Option<Stamp>,
+    /// How many batches of the partition had got a stamp before it got its own.
+    pub(super) ordinal: u64,
     /// Why it was not delivered the last time.
     pub(super) last_error: Option<ClientError>,
     content: Content,
@@ -143,6 +145,7 @@ impl Batch {
             count,
             attempts: 0,
             stamp: None,
+            ordinal: 0,
             last_error: None,
             content: Content::Closed(closed),
             reports: filling.reports,
@@ -289,7 +292,7 @@ impl Batch {
             part.charged = if at == last { left } else { part.builder.size().min(left) };
             left -= part.charged;
             let mut batch = Batch::seal(part, codec, budget, 0);
-            batch.attempts = self.attempts;
+            (batch.attempts, batch.ordinal) = (self.attempts, self.ordinal);
             batch.last_error = self.last_error.clone();
             let before = i32::try_from(batch.number - self.number).unwrap_or(i32::MAX);
             batch.stamp = self.stamp.map(|stamp| Stamp {

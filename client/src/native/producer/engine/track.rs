@@ -67,6 +67,8 @@ pub(super) struct Track {
     pub(super) failures: u32,
     pub(super) last_error: Option<ClientError>,
     place: Option<Place>,
+    /// How many batches have got numbers.
+    launched: u64,
     /// Sequence numbers are lost: the next batches need a new epoch.
     pub(super) epoch_is_over: bool,
     /// The producer id is of no use any more either.
@@ -94,6 +96,7 @@ impl Track {
             failures: 0,
             last_error: None,
             place: None,
+            launched: 0,
             epoch_is_over: false,
             identity_is_over: false,
             is_due: false,
@@ -168,7 +171,9 @@ impl Track {
         match (self.returned.front(), self.flying.front()) {
             (Some(next), Some(flying)) => flying.number < next.number,
             (Some(_), None) => false,
-            (None, _) => self.in_network >= MAX_IN_FLIGHT_IDEMPOTENT,
+            // The oldest may have to be sent again, and is to be remembered still.
+            (None, Some(oldest)) => self.launched - oldest.ordinal >= MAX_IN_FLIGHT_IDEMPOTENT as u64,
+            (None, None) => false,
         }
     }
 
@@ -197,6 +202,8 @@ impl Track {
         };
         if settings.idempotent && batch.stamp.is_none() {
             batch.stamp = self.next_stamp(identity, batch.count);
+            batch.ordinal = self.launched;
+            self.launched += 1;
         }
         let launched = (batch.number, batch.bytes());
         insert(&mut self.flying, batch);

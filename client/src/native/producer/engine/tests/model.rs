@@ -66,7 +66,8 @@ impl Run {
             idempotent(options);
             (options.batch_size, options.delivery_timeout) = (400, Duration::from_secs(1 << 20));
         });
-        let mut logs: HashMap<_, _> = (0..PARTITIONS).map(|number| (number, Log { forgets, ..Log::default() })).collect();
+        let mut logs: HashMap<_, _> =
+            (0..PARTITIONS).map(|number| (number, Log { forgets, ..Log::default() })).collect();
         // The record that made the topic known.
         let known = logs.get_mut(&0).unwrap();
         (known.producer, known.next_sequence) = (Some((7, 0)), 1);
