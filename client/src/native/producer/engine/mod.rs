@@ -211,12 +211,6 @@ impl Engine {
         self.ended
     }
 
-    /// The names of all topics that are sent to.
-    pub(super) fn topics(&self) -> Vec<Arc<str>> {
-        self.accumulator
-            .with_table(|table| table.topics.iter().map(|topic| Arc::clone(&topic.name)).collect())
-    }
-
     /// What came of asking for a producer id.
     pub(super) fn identified(&mut self, told: Result<(i64, i16), ClientError>, now: Instant) {
         match told {
@@ -386,12 +380,19 @@ impl Engine {
     }
 }
 
-impl Drop for Engine {
-    /// Nothing is lost without a word, even if the sender dies.
-    fn drop(&mut self) {
+impl Engine {
+    /// Gives up what is left: nothing is lost without a word, even if the sender dies.
+    pub(super) fn end(&mut self) {
         if !self.ended {
             self.accumulator.shut();
             self.give_everything_up();
+            self.ended = true;
         }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.end();
     }
 }

@@ -1,0 +1,1 @@
+//! The whole producer, against brokers of this process.
