@@ -7,6 +7,7 @@ pub(crate) mod chunks;
 pub(crate) mod cluster;
 pub(crate) mod connection;
 pub(crate) mod consumer;
+pub(crate) mod producer;
 pub(crate) mod retry;
 mod sasl;
 #[cfg(test)]
