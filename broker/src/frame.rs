@@ -110,8 +110,8 @@ impl ResponseFrame {
         &self.parts
     }
 
-    /// The pieces, to be sent on.
-    pub(crate) fn into_parts(self) -> Vec<Bytes> {
+    /// The pieces, to be sent on or read.
+    pub fn into_parts(self) -> Vec<Bytes> {
         self.parts
     }
 

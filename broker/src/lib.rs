@@ -38,4 +38,4 @@ pub use clock::Clock;
 pub use config::ConfigError;
 pub use frame::ResponseFrame;
 pub use server::{Broker, BrokerBuilder, ShutdownError, StartError};
-pub use transport::InProcessConnection;
+pub use transport::{InProcessConnection, InProcessReceiver, InProcessSender, Unsent};

@@ -11,7 +11,10 @@
 mod backend;
 mod embedded;
 mod error;
+mod native;
 mod options;
+#[cfg(feature = "rdkafka")]
+mod rdkafka;
 mod record;
 mod runtime;
 mod signal;

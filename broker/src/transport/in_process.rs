@@ -20,8 +20,53 @@ const REQUESTS_UNDER_WAY: usize = 64;
 /// the order of their requests. A request that Kafka would answer by closing the connection closes this one.
 #[derive(Debug)]
 pub struct InProcessConnection {
-    requests: mpsc::Sender<Bytes>,
-    responses: mpsc::Receiver<ResponseFrame>,
+    requests: InProcessSender,
+    responses: InProcessReceiver,
+}
+
+/// The half of a connection that requests go into. The connection ends when it is dropped.
+#[derive(Debug)]
+pub struct InProcessSender(mpsc::Sender<Bytes>);
+
+/// The half of a connection that answers come out of.
+#[derive(Debug)]
+pub struct InProcessReceiver(mpsc::Receiver<ResponseFrame>);
+
+/// Why a request was not taken. It comes back.
+#[derive(Debug)]
+pub enum Unsent {
+    /// Too many are under way.
+    Full(Bytes),
+    /// The broker has closed the connection or has stopped.
+    Closed(Bytes),
+}
+
+impl InProcessSender {
+    /// As [`InProcessConnection::send`].
+    ///
+    /// # Errors
+    /// Gives the request back if the broker has closed the connection or has stopped.
+    pub async fn send(&self, request: Bytes) -> Result<(), Bytes> {
+        self.0.send(request).await.map_err(|unsent| unsent.0)
+    }
+
+    /// Sends a request if there is room for it now.
+    ///
+    /// # Errors
+    /// Gives the request back if there is no room, or the connection is closed.
+    pub fn try_send(&self, request: Bytes) -> Result<(), Unsent> {
+        self.0.try_send(request).map_err(|unsent| match unsent {
+            mpsc::error::TrySendError::Full(request) => Unsent::Full(request),
+            mpsc::error::TrySendError::Closed(request) => Unsent::Closed(request),
+        })
+    }
+}
+
+impl InProcessReceiver {
+    /// The next answer; none once the connection is closed.
+    pub async fn receive(&mut self) -> Option<ResponseFrame> {
+        self.0.recv().await
+    }
 }
 
 impl InProcessConnection {
@@ -30,12 +75,17 @@ impl InProcessConnection {
     /// # Errors
     /// Gives the request back if the broker has closed the connection or has stopped.
     pub async fn send(&self, request: Bytes) -> Result<(), Bytes> {
-        self.requests.send(request).await.map_err(|unsent| unsent.0)
+        self.requests.send(request).await
     }
 
     /// The next answer; none once the connection is closed.
     pub async fn receive(&mut self) -> Option<ResponseFrame> {
-        self.responses.recv().await
+        self.responses.receive().await
+    }
+
+    /// Its two halves, for a task each.
+    pub fn split(self) -> (InProcessSender, InProcessReceiver) {
+        (self.requests, self.responses)
     }
 }
 
@@ -55,7 +105,7 @@ pub(crate) fn connect(
             _ = stop.wait_for(|stop| *stop) => {}
         }
     });
-    InProcessConnection { requests, responses }
+    InProcessConnection { requests: InProcessSender(requests), responses: InProcessReceiver(responses) }
 }
 
 async fn serve(

@@ -3,5 +3,5 @@
 mod in_process;
 pub(crate) mod tcp;
 
-pub use in_process::InProcessConnection;
 pub(crate) use in_process::connect;
+pub use in_process::{InProcessConnection, InProcessReceiver, InProcessSender, Unsent};

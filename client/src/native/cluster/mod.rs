@@ -1,0 +1,462 @@
+//! A cluster: its brokers, who leads which partition, who coordinates which group, and connections to all of them.
+//!
+//! Nothing is asked for before somebody needs it. One task in the background keeps what is known up to date: on demand
+//! ([`Cluster::refresh`]) and by age. Knows nothing of records, groups or what requests mean.
+
+mod coordinators;
+mod keeper;
+mod lanes;
+mod metadata;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::protocol::Request;
+use parking_lot::{Mutex, RwLock};
+use rand::seq::SliceRandom;
+use tokio::sync::{Notify, watch};
+
+pub(crate) use coordinators::CoordinatorKind;
+pub(crate) use lanes::Lane;
+pub(crate) use metadata::{Broker, Leader, Metadata, Partition, Topic};
+
+use super::connection::{Connection, RequestError, Target};
+use super::retry::{Backoff, Remedy, remedy};
+use crate::embedded::{EmbeddedBroker, embedded_broker};
+use crate::error::{ClientError, ErrorKind};
+use crate::options::{Bootstrap, ClientOptions};
+use lanes::Lanes;
+
+/// The port of an address that is given without one.
+const DEFAULT_PORT: u16 = 9092;
+
+/// Which broker a request goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Node {
+    /// The one with this id.
+    Id(i32),
+    /// Any that can be reached.
+    Any,
+    /// The controller, or who answers for it.
+    Controller,
+}
+
+/// What is known of a cluster. To be shared by all that a client does in it.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    options: Arc<ClientOptions>,
+    /// Whether asking for a topic may create it.
+    auto_create: bool,
+    lanes: Lanes,
+    /// The broker of this process that all connections go to. Kept alive until the cluster is closed.
+    embedded: Mutex<Option<EmbeddedBroker>>,
+    /// The addresses that were given. Their nodes have the ids from -1 downwards.
+    bootstrap: Vec<(Arc<str>, u16)>,
+    /// Where brokers are, by their ids.
+    addresses: RwLock<HashMap<i32, (Arc<str>, u16)>>,
+    known: watch::Sender<Known>,
+    interest: Mutex<Interest>,
+    ask: Arc<Notify>,
+    coordinators: Mutex<HashMap<(CoordinatorKind, Arc<str>), i32>>,
+    closed: watch::Sender<bool>,
+}
+
+/// What was learnt last.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Known {
+    /// The cluster at that moment.
+    pub(crate) metadata: Arc<Metadata>,
+    /// The number of the last call of [`Cluster::refresh`] that this answers.
+    answered: u64,
+    /// Why nothing newer is known, where asking failed.
+    error: Option<ClientError>,
+}
+
+/// What is to be asked for.
+#[derive(Debug, Default)]
+struct Interest {
+    topics: HashSet<Arc<str>>,
+    all: bool,
+    asked: u64,
+    /// The value of `asked` at which topics were added that have not been asked for yet.
+    added: u64,
+}
+
+impl Cluster {
+    /// Of these options, on the client's runtime. Nothing is connected to before it is needed; an embedded broker is
+    /// started.
+    ///
+    /// # Errors
+    /// If the options cannot be: an address without a host, a certificate that cannot be read.
+    pub(crate) fn new(options: ClientOptions, auto_create: bool) -> Result<Arc<Cluster>, ClientError> {
+        let runtime = crate::runtime::handle()?;
+        let (embedded, bootstrap) = match &options.bootstrap {
+            Bootstrap::Embedded { name, data_dir } => {
+                (Some(embedded_broker(name, data_dir.as_deref())?), Vec::new())
+            }
+            Bootstrap::Servers(servers) => {
+                (None, servers.iter().map(|server| address(server)).collect::<Result<Vec<_>, _>>()?)
+            }
+        };
+        if embedded.is_none() && bootstrap.is_empty() {
+            return Err(bad_address("bootstrap_servers names no server".to_owned()));
+        }
+        let options = Arc::new(options);
+        let cluster = Arc::new(Cluster {
+            auto_create,
+            lanes: Lanes::new(Arc::clone(&options))?,
+            options,
+            embedded: Mutex::new(embedded),
+            bootstrap,
+            addresses: RwLock::default(),
+            known: watch::Sender::default(),
+            interest: Mutex::default(),
+            ask: Arc::default(),
+            coordinators: Mutex::default(),
+            closed: watch::Sender::new(false),
+        });
+        runtime.spawn(keeper::keep(Arc::downgrade(&cluster), &cluster));
+        Ok(cluster)
+    }
+
+    /// The options that it was made of.
+    pub(crate) fn options(&self) -> &ClientOptions {
+        &self.options
+    }
+
+    /// Closes all connections and lets go of an embedded broker. Whoever waits is told.
+    pub(crate) fn close(&self) {
+        self.closed.send_replace(true);
+        self.ask.notify_one();
+        self.lanes.close();
+        let embedded = self.embedded.lock().take();
+        drop(embedded);
+    }
+
+    /// What is known now.
+    pub(crate) fn metadata(&self) -> Arc<Metadata> {
+        Arc::clone(&self.known.borrow().metadata)
+    }
+
+    /// Tells of every change of what is known.
+    pub(crate) fn watch(&self) -> watch::Receiver<Known> {
+        self.known.subscribe()
+    }
+
+    /// Who leads a partition, where that is known.
+    pub(crate) fn leader(&self, topic: &str, partition: i32) -> Option<Leader> {
+        self.known.borrow().metadata.leader(topic, partition)
+    }
+
+    /// Adds a topic to those that are kept up to date, and has it asked for if it is new.
+    pub(crate) fn want(&self, topic: &Arc<str>) {
+        let mut interest = self.interest.lock();
+        if interest.topics.insert(Arc::clone(topic)) {
+            interest.asked += 1;
+            interest.added = interest.asked;
+            drop(interest);
+            self.ask.notify_one();
+        }
+    }
+
+    /// Keeps all topics up to date, now and those to come: for subscriptions by pattern.
+    pub(crate) fn want_all(&self) {
+        let mut interest = self.interest.lock();
+        if !interest.all {
+            interest.all = true;
+            interest.asked += 1;
+            interest.added = interest.asked;
+            drop(interest);
+            self.ask.notify_one();
+        }
+    }
+
+    /// Keeps only these topics up to date.
+    pub(crate) fn want_only<'a>(&self, topics: impl IntoIterator<Item = &'a Arc<str>>) {
+        let mut interest = self.interest.lock();
+        interest.all = false;
+        interest.topics = topics.into_iter().cloned().collect();
+        interest.asked += 1;
+        interest.added = interest.asked;
+        drop(interest);
+        self.ask.notify_one();
+    }
+
+    /// Has everything asked for anew, soon. Many who ask at about the same time are answered by one request.
+    pub(crate) fn refresh(&self) -> u64 {
+        let mut interest = self.interest.lock();
+        interest.asked += 1;
+        let number = interest.asked;
+        drop(interest);
+        self.ask.notify_one();
+        number
+    }
+
+    /// Has everything asked for anew, and waits for that.
+    pub(crate) async fn refreshed(&self, deadline: Instant) -> Result<Arc<Metadata>, ClientError> {
+        let number = self.refresh();
+        if self.answered(number, deadline).await {
+            return Ok(self.metadata());
+        }
+        Err(self.silence("asking for the cluster's metadata"))
+    }
+
+    /// Waits for the answer to a call of [`refresh`](Cluster::refresh).
+    async fn answered(&self, number: u64, deadline: Instant) -> bool {
+        let mut known = self.known.subscribe();
+        let answered = known.wait_for(|known| known.answered >= number);
+        matches!(tokio::time::timeout_at(deadline.into(), answered).await, Ok(Ok(_)))
+    }
+
+    /// Why nobody answers.
+    fn silence(&self, asked: &str) -> ClientError {
+        match &self.known.borrow().error {
+            Some(error) => error.clone().asked(asked),
+            None => ClientError::new(ErrorKind::TimedOut, asked, "no answer came in time"),
+        }
+    }
+
+    /// Waits until a topic is known and one of its partitions has a leader. Asks for it as often as that takes.
+    pub(crate) async fn topic(&self, name: &Arc<str>, deadline: Instant) -> Result<Arc<Topic>, ClientError> {
+        self.want(name);
+        self.until(name, deadline, |metadata| {
+            metadata.topic(name).filter(|topic| topic.has_leader()).cloned()
+        })
+        .await
+    }
+
+    /// Waits until a partition has a leader that is not `but`. Asks as often as that takes.
+    pub(crate) async fn partition_leader(
+        &self,
+        topic: &Arc<str>,
+        partition: i32,
+        but: Option<Leader>,
+        deadline: Instant,
+    ) -> Result<Leader, ClientError> {
+        self.want(topic);
+        self.until(topic, deadline, |metadata| {
+            metadata.leader(topic, partition).filter(|leader| Some(*leader) != but)
+        })
+        .await
+    }
+
+    async fn until<T>(
+        &self,
+        topic: &str,
+        deadline: Instant,
+        look: impl Fn(&Metadata) -> Option<T>,
+    ) -> Result<T, ClientError> {
+        let mut backoff = self.retry_backoff();
+        loop {
+            // What is known may be old; an error counts only once it has been asked for anew.
+            let metadata = self.metadata();
+            if let Some(found) = look(&metadata) {
+                return Ok(found);
+            }
+            let asked = self.refresh();
+            if !self.answered(asked, deadline).await {
+                return Err(self.missing(topic));
+            }
+            let metadata = self.metadata();
+            if let Some(found) = look(&metadata) {
+                return Ok(found);
+            }
+            let failure = metadata.failure(topic);
+            let hopeless = failure.is_some_and(|error| remedy(error) == Remedy::None);
+            let pause = Instant::now() + backoff.next();
+            if hopeless || pause >= deadline || *self.closed.borrow() {
+                return Err(self.missing(topic));
+            }
+            tokio::time::sleep_until(pause.into()).await;
+        }
+    }
+
+    /// Why a topic is not there.
+    fn missing(&self, topic: &str) -> ClientError {
+        let asked = format!("looking for the topic '{topic}'");
+        let known = self.known.borrow();
+        match (&known.error, known.metadata.failure(topic)) {
+            (Some(error), _) => error.clone().asked(asked),
+            (None, Some(error @ ResponseError::UnknownTopicOrPartition)) => {
+                ClientError::from_code(error, asked, None).remedy("create it, or correct its name")
+            }
+            (None, Some(error)) => ClientError::from_code(error, asked, None),
+            (None, None) => {
+                ClientError::new(ErrorKind::TimedOut, asked, "none of its partitions has a leader")
+            }
+        }
+    }
+
+    /// Notes a leader that a broker has named in passing (an answer to Produce or Fetch), and where it is.
+    pub(crate) fn note_leader(&self, topic: &str, partition: i32, leader: Leader) {
+        self.known.send_if_modified(|known| match known.metadata.with_leader(topic, partition, leader) {
+            Some(next) => {
+                known.metadata = Arc::new(next);
+                true
+            }
+            None => false,
+        });
+    }
+
+    /// Notes where a broker is.
+    pub(crate) fn note_address(&self, node: i32, host: &str, port: i32) {
+        if let (true, false, Ok(port)) = (node >= 0, host.is_empty(), u16::try_from(port)) {
+            self.addresses.write().insert(node, (Arc::from(host), port));
+        }
+    }
+
+    /// Pauses between attempts at a request.
+    pub(crate) fn retry_backoff(&self) -> Backoff {
+        Backoff::new(self.options.retry_backoff, self.options.retry_backoff_max)
+    }
+
+    /// The open connection to a broker, if there is one.
+    pub(crate) fn open_connection(&self, node: i32, lane: Lane) -> Option<Connection> {
+        self.lanes.open(node, lane, &self.target(node).ok()?)
+    }
+
+    /// A connection to a broker: the open one, or one that is opened now. One attempt, for [`Node::Any`] one at each
+    /// broker after the other until the deadline.
+    pub(crate) async fn connection(
+        &self,
+        node: Node,
+        lane: Lane,
+        deadline: Instant,
+    ) -> Result<Connection, ClientError> {
+        match node {
+            Node::Id(node) => self.lanes.get(node, lane, &self.target(node)?, deadline).await,
+            Node::Any => self.any(lane, deadline).await,
+            Node::Controller => match self.controller(deadline).await? {
+                Some(node) => self.lanes.get(node, lane, &self.target(node)?, deadline).await,
+                None => self.any(lane, deadline).await,
+            },
+        }
+    }
+
+    async fn controller(&self, deadline: Instant) -> Result<Option<i32>, ClientError> {
+        match self.metadata().controller {
+            Some(node) => Ok(Some(node)),
+            None => Ok(self.refreshed(deadline).await?.controller),
+        }
+    }
+
+    fn target(&self, node: i32) -> Result<Target, ClientError> {
+        let asked = || format!("connecting to broker {node}");
+        if *self.closed.borrow() {
+            return Err(ClientError::new(ErrorKind::NotRunning, asked(), "this client has been stopped"));
+        }
+        if let Some(broker) = self.embedded.lock().as_ref() {
+            return Ok(Target::InProcess(broker.clone()));
+        }
+        let known = match usize::try_from(-1 - i64::from(node)) {
+            Ok(place) => self.bootstrap.get(place).cloned(),
+            Err(_) => self.addresses.read().get(&node).cloned(),
+        };
+        let (host, port) = known.ok_or_else(|| {
+            ClientError::new(ErrorKind::Unreachable, asked(), "the cluster has no such broker at present")
+        })?;
+        Ok(Target::Address { host, port })
+    }
+
+    /// Every broker that might be reached: those that are known, and those that were given.
+    fn candidates(&self) -> Vec<i32> {
+        if self.embedded.lock().is_some() {
+            return vec![-1];
+        }
+        let mut known: Vec<i32> = self.addresses.read().keys().copied().collect();
+        known.shuffle(&mut rand::rng());
+        known.extend(
+            (0..self.bootstrap.len()).filter_map(|place| i32::try_from(place).ok()).map(|place| -1 - place),
+        );
+        known
+    }
+
+    async fn any(&self, lane: Lane, deadline: Instant) -> Result<Connection, ClientError> {
+        loop {
+            let candidates = self.candidates();
+            if let Some(open) = candidates.iter().find_map(|node| self.open_connection(*node, lane)) {
+                return Ok(open);
+            }
+            let now = Instant::now();
+            let waits = |node: &i32| self.lanes.not_before(*node, lane).filter(|at| *at > now);
+            let mut ready: Vec<i32> =
+                candidates.iter().copied().filter(|node| waits(node).is_none()).collect();
+            if ready.is_empty() {
+                // All have failed not long ago: the one that failed first is tried first.
+                ready.extend(candidates.iter().copied().min_by_key(waits));
+            }
+            for node in ready {
+                let target = self.target(node)?;
+                match self.lanes.get(node, lane, &target, deadline).await {
+                    Ok(connection) => return Ok(connection),
+                    // Wherever it is tried, it fails for the same reason.
+                    Err(error) if !error.is_retriable() => return Err(error),
+                    Err(error) => {
+                        let last = Instant::now() >= deadline;
+                        self.known.send_if_modified(|known| {
+                            known.error = Some(error.clone());
+                            false
+                        });
+                        if last {
+                            return Err(error);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends a request to a broker and waits for the answer: one attempt, in the newest version up to `most` that the
+    /// broker knows too.
+    pub(crate) async fn call<R: Request>(
+        &self,
+        node: Node,
+        lane: Lane,
+        request: &R,
+        most: i16,
+        deadline: Instant,
+    ) -> Result<R::Response, RequestError> {
+        let connection = self.connection(node, lane, deadline).await.map_err(RequestError::unsent)?;
+        let version = connection.version::<R>(most)?;
+        connection.call(request, version, self.patience(deadline)).await
+    }
+
+    /// How long an answer may be waited for, with so much time left.
+    pub(crate) fn patience(&self, deadline: Instant) -> Duration {
+        self.options.request_timeout.min(deadline.saturating_duration_since(Instant::now()))
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn bad_address(why: String) -> ClientError {
+    ClientError::new(ErrorKind::Config, "reading bootstrap_servers", why)
+        .remedy("give HOST:PORT, as localhost:9092")
+}
+
+/// `HOST:PORT`, `HOST`, `[ADDRESS]:PORT`, with or without a security protocol and `://` in front, as Kafka's listeners have
+/// it.
+fn address(server: &str) -> Result<(Arc<str>, u16), ClientError> {
+    let server = server.trim();
+    let rest = server.split_once("://").map_or(server, |(_, rest)| rest);
+    let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, port)) => (host, port.strip_prefix(':').filter(|port| !port.is_empty())),
+        None => match rest.rsplit_once(':') {
+            Some((host, port)) if !host.contains(':') => (host, Some(port)),
+            _ => (rest, None),
+        },
+    };
+    let port = port.map_or(Ok(DEFAULT_PORT), str::parse).ok().filter(|port| *port > 0);
+    match port {
+        Some(port) if !host.is_empty() => Ok((Arc::from(host), port)),
+        _ => Err(bad_address(format!("'{server}' is no address"))),
+    }
+}
