@@ -308,3 +308,61 @@ fn not_compiled_in() -> ClientError {
     ClientError::new(ErrorKind::Unsupported, "using rdkafka", "this build is without it")
         .remedy("build with the Cargo feature rdkafka")
 }
+
+impl Backends for Libraries {
+    fn producer(
+        &self,
+        setup: &ProducerSetup,
+        undelivered: Arc<dyn OnUndelivered>,
+    ) -> Result<Arc<dyn ProducerBackend>, ClientError> {
+        match setup.library {
+            Library::Native => native_producer(setup, undelivered),
+            Library::Rdkafka => rdkafka_producer(setup, undelivered),
+        }
+    }
+
+    fn consumer(&self, setup: &ConsumerSetup) -> Result<Arc<dyn ConsumerBackend>, ClientError> {
+        match setup.library {
+            Library::Native => native_consumer(setup),
+            Library::Rdkafka => rdkafka_consumer(setup),
+        }
+    }
+}
+
+fn native_producer(
+    _setup: &ProducerSetup,
+    _undelivered: Arc<dyn OnUndelivered>,
+) -> Result<Arc<dyn ProducerBackend>, ClientError> {
+    Err(ClientError::new(ErrorKind::Unsupported, "", ""))
+}
+
+fn native_consumer(_setup: &ConsumerSetup) -> Result<Arc<dyn ConsumerBackend>, ClientError> {
+    Err(ClientError::new(ErrorKind::Unsupported, "", ""))
+}
+
+#[cfg(feature = "rdkafka")]
+fn rdkafka_producer(
+    setup: &ProducerSetup,
+    undelivered: Arc<dyn OnUndelivered>,
+) -> Result<Arc<dyn ProducerBackend>, ClientError> {
+    crate::rdkafka::producer(&setup.client, &setup.producer, undelivered)
+}
+
+#[cfg(feature = "rdkafka")]
+fn rdkafka_consumer(setup: &ConsumerSetup) -> Result<Arc<dyn ConsumerBackend>, ClientError> {
+    let topics = [Arc::clone(&setup.topic)];
+    crate::rdkafka::consumer(&setup.client, &setup.consumer, &topics, setup.listener.clone())
+}
+
+#[cfg(not(feature = "rdkafka"))]
+fn rdkafka_producer(
+    _: &ProducerSetup,
+    _: Arc<dyn OnUndelivered>,
+) -> Result<Arc<dyn ProducerBackend>, ClientError> {
+    Err(not_compiled_in())
+}
+
+#[cfg(not(feature = "rdkafka"))]
+fn rdkafka_consumer(_: &ConsumerSetup) -> Result<Arc<dyn ConsumerBackend>, ClientError> {
+    Err(not_compiled_in())
+}
