@@ -52,14 +52,14 @@ macro_rules! everywhere {
 /// Runs tests, functions of a library's name, over each library.
 macro_rules! over_each_library {
     ($($test:ident)*) => {
-        mod native {
+        mod over_native {
             $(#[test]
             fn $test() {
                 super::$test("native");
             })*
         }
         #[cfg(feature = "rdkafka")]
-        mod rdkafka {
+        mod over_rdkafka {
             $(#[test]
             fn $test() {
                 super::$test("rdkafka");
