@@ -253,7 +253,10 @@ pub fn create_subscriber(name: &str, config: impl Serialize) -> Result<Subscribe
 ///
 /// # Errors
 /// As [`create_publisher`].
-pub fn create_resilient_producer(name: &str, config: impl Serialize) -> Result<ResilientProducer, ClientError> {
+pub fn create_resilient_producer(
+    name: &str,
+    config: impl Serialize,
+) -> Result<ResilientProducer, ClientError> {
     let config = PublisherConfig::read(name, read(name, config)?, Kind::Resilient)?;
     ResilientProducer::new(config, Arc::new(Libraries))
 }
@@ -265,7 +268,10 @@ pub fn create_resilient_producer(name: &str, config: impl Serialize) -> Result<R
 ///
 /// # Errors
 /// As [`create_publisher`].
-pub fn create_resilient_consumer(topic: &str, config: impl Serialize) -> Result<ResilientConsumer, ClientError> {
+pub fn create_resilient_consumer(
+    topic: &str,
+    config: impl Serialize,
+) -> Result<ResilientConsumer, ClientError> {
     let mut map = read(topic, config)?;
     let source = serde_json::Value::String(format!("kafka://topic/{topic}"));
     match map.get("source") {
@@ -297,7 +303,10 @@ pub fn create_pipeline(name: &str, config: impl Serialize) -> Result<Pipeline, C
     Pipeline::new(Subscriber::new(subscriber, Arc::new(Libraries))?, Publisher::new(&publisher, &Libraries)?)
 }
 
-fn read(name: &str, config: impl Serialize) -> Result<serde_json::Map<String, serde_json::Value>, ClientError> {
+fn read(
+    name: &str,
+    config: impl Serialize,
+) -> Result<serde_json::Map<String, serde_json::Value>, ClientError> {
     let config =
         Config::from_value(config).map_err(|error| error.asked(format!("reading the config of '{name}'")))?;
     Ok(config.into_map())
