@@ -4,6 +4,8 @@
 
 mod answer;
 mod tasks;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
