@@ -6,7 +6,11 @@ use serde::Serialize;
 
 use crate::backend::{ConsumerBackend, OnUndelivered, ProducerBackend, RebalanceListener};
 use crate::config::{Config, Kind, PublisherConfig, SubscriberConfig, config_error, nearest};
-use crate::error::{ClientError, ErrorKind};
+use crate::error::ClientError;
+#[cfg(any(doc, not(feature = "rdkafka")))]
+use crate::error::ErrorKind;
+use crate::native::consumer::{NativeConsumer, Subscription};
+use crate::native::producer::NativeProducer;
 use crate::options::{ClientOptions, ConsumerOptions, ProducerOptions};
 use crate::pipeline::Pipeline;
 use crate::publisher::Publisher;
@@ -339,14 +343,16 @@ impl Backends for Libraries {
 }
 
 fn native_producer(
-    _setup: &ProducerSetup,
-    _undelivered: Arc<dyn OnUndelivered>,
+    setup: &ProducerSetup,
+    undelivered: Arc<dyn OnUndelivered>,
 ) -> Result<Arc<dyn ProducerBackend>, ClientError> {
-    Err(ClientError::new(ErrorKind::Unsupported, "", ""))
+    Ok(Arc::new(NativeProducer::new(&setup.client, &setup.producer, undelivered)?))
 }
 
-fn native_consumer(_setup: &ConsumerSetup) -> Result<Arc<dyn ConsumerBackend>, ClientError> {
-    Err(ClientError::new(ErrorKind::Unsupported, "", ""))
+fn native_consumer(setup: &ConsumerSetup) -> Result<Arc<dyn ConsumerBackend>, ClientError> {
+    let topics = Subscription::Topics(vec![Arc::clone(&setup.topic)]);
+    let (client, options) = (setup.client.clone(), setup.consumer.clone());
+    Ok(Arc::new(NativeConsumer::subscribe(client, options, topics, setup.listener.clone())?))
 }
 
 #[cfg(feature = "rdkafka")]
