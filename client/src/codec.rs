@@ -122,7 +122,11 @@ impl ser::Serializer for AsItIs<'_> {
         Ok(())
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), NotAsItIs> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), NotAsItIs> {
         value.serialize(self)
     }
 
@@ -258,7 +262,7 @@ impl<'de> de::Deserializer<'de> for TextOrJson<'de> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use serde::Deserialize;
+    use serde::{Deserialize, Serialize};
     use serde_json::{Value, json};
 
     use super::*;

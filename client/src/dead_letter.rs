@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 
 use crate::backend::{ConsumerBackend, OnUndelivered, ProducerBackend, RecordToSend, Refused, Report};
 use crate::config::SubscriberConfig;
+use crate::details::now_millis;
 use crate::error::ClientError;
 use crate::factory::{Backends, ProducerSetup};
 use crate::metrics::SubscriberMeters;
@@ -22,8 +23,13 @@ use crate::signal::Signal;
 
 /// The headers that a dead letter has beside its own: where it was read, when it was written, and what is wrong with it. Their
 /// values are texts. A record that was a dead letter before keeps the older ones; the last of a name is the newest.
-pub const DEAD_LETTER_HEADERS: [&str; 5] =
-    ["dead_letter.topic", "dead_letter.partition", "dead_letter.offset", "dead_letter.timestamp", "dead_letter.error"];
+pub const DEAD_LETTER_HEADERS: [&str; 5] = [
+    "dead_letter.topic",
+    "dead_letter.partition",
+    "dead_letter.offset",
+    "dead_letter.timestamp",
+    "dead_letter.error",
+];
 
 /// The longest reason that goes into a header, in bytes: a broker bounds the whole record.
 const LONGEST_REASON: usize = 4096;
@@ -208,7 +214,7 @@ impl Letters {
             key: record.key.as_deref(),
             value: record.value.as_deref(),
             headers: &headers,
-            timestamp: None,
+            timestamp: Some(now_millis()),
         };
         let (letters, kept) = (Arc::downgrade(self), Letter { record: record.clone(), error: error.clone() });
         let report: Report = Box::new(move |outcome| {
@@ -238,7 +244,11 @@ impl Letters {
 
     fn fail(&self, record: Record, error: ClientError, reason: &ClientError) {
         tracing::warn!(topic = %record.topic, partition = record.partition, offset = record.offset, %reason, "a dead letter was not delivered; the program gets it");
-        let error = error.remedy(format!("and the dead-letter topic '{}' did not take it: {}", self.topic, reason.why()));
+        let error = error.remedy(format!(
+            "and the dead-letter topic '{}' did not take it: {}",
+            self.topic,
+            reason.why()
+        ));
         self.failed.lock().push_back(Letter { record, error });
         // Whoever waits for a record gets this one.
         self.consumer.arrived().raise();
@@ -315,6 +325,11 @@ fn headers(record: &Record, error: &ClientError) -> Headers {
         reason,
     ];
     let mut headers = record.headers.clone();
-    headers.extend(DEAD_LETTER_HEADERS.iter().zip(texts).map(|(name, text)| ((*name).to_owned(), Some(Bytes::from(text)))));
+    headers.extend(
+        DEAD_LETTER_HEADERS
+            .iter()
+            .zip(texts)
+            .map(|(name, text)| ((*name).to_owned(), Some(Bytes::from(text)))),
+    );
     headers
 }

@@ -6,7 +6,11 @@ use serde::Serialize;
 
 use crate::backend::{ConsumerBackend, OnUndelivered, ProducerBackend, RebalanceListener};
 use crate::config::{Config, Kind, PublisherConfig, SubscriberConfig, config_error, nearest};
-use crate::error::{ClientError, ErrorKind};
+use crate::error::ClientError;
+#[cfg(any(doc, not(feature = "rdkafka")))]
+use crate::error::ErrorKind;
+use crate::native::consumer::{NativeConsumer, Subscription};
+use crate::native::producer::NativeProducer;
 use crate::options::{ClientOptions, ConsumerOptions, ProducerOptions};
 use crate::pipeline::Pipeline;
 use crate::publisher::Publisher;
@@ -253,7 +257,10 @@ pub fn create_subscriber(name: &str, config: impl Serialize) -> Result<Subscribe
 ///
 /// # Errors
 /// As [`create_publisher`].
-pub fn create_resilient_producer(name: &str, config: impl Serialize) -> Result<ResilientProducer, ClientError> {
+pub fn create_resilient_producer(
+    name: &str,
+    config: impl Serialize,
+) -> Result<ResilientProducer, ClientError> {
     let config = PublisherConfig::read(name, read(name, config)?, Kind::Resilient)?;
     ResilientProducer::new(config, Arc::new(Libraries))
 }
@@ -265,7 +272,10 @@ pub fn create_resilient_producer(name: &str, config: impl Serialize) -> Result<R
 ///
 /// # Errors
 /// As [`create_publisher`].
-pub fn create_resilient_consumer(topic: &str, config: impl Serialize) -> Result<ResilientConsumer, ClientError> {
+pub fn create_resilient_consumer(
+    topic: &str,
+    config: impl Serialize,
+) -> Result<ResilientConsumer, ClientError> {
     let mut map = read(topic, config)?;
     let source = serde_json::Value::String(format!("kafka://topic/{topic}"));
     match map.get("source") {
@@ -297,7 +307,10 @@ pub fn create_pipeline(name: &str, config: impl Serialize) -> Result<Pipeline, C
     Pipeline::new(Subscriber::new(subscriber, Arc::new(Libraries))?, Publisher::new(&publisher, &Libraries)?)
 }
 
-fn read(name: &str, config: impl Serialize) -> Result<serde_json::Map<String, serde_json::Value>, ClientError> {
+fn read(
+    name: &str,
+    config: impl Serialize,
+) -> Result<serde_json::Map<String, serde_json::Value>, ClientError> {
     let config =
         Config::from_value(config).map_err(|error| error.asked(format!("reading the config of '{name}'")))?;
     Ok(config.into_map())
@@ -330,14 +343,16 @@ impl Backends for Libraries {
 }
 
 fn native_producer(
-    _setup: &ProducerSetup,
-    _undelivered: Arc<dyn OnUndelivered>,
+    setup: &ProducerSetup,
+    undelivered: Arc<dyn OnUndelivered>,
 ) -> Result<Arc<dyn ProducerBackend>, ClientError> {
-    Err(ClientError::new(ErrorKind::Unsupported, "", ""))
+    Ok(Arc::new(NativeProducer::new(&setup.client, &setup.producer, undelivered)?))
 }
 
-fn native_consumer(_setup: &ConsumerSetup) -> Result<Arc<dyn ConsumerBackend>, ClientError> {
-    Err(ClientError::new(ErrorKind::Unsupported, "", ""))
+fn native_consumer(setup: &ConsumerSetup) -> Result<Arc<dyn ConsumerBackend>, ClientError> {
+    let topics = Subscription::Topics(vec![Arc::clone(&setup.topic)]);
+    let (client, options) = (setup.client.clone(), setup.consumer.clone());
+    Ok(Arc::new(NativeConsumer::subscribe(client, options, topics, setup.listener.clone())?))
 }
 
 #[cfg(feature = "rdkafka")]

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::backend::{
-    BoxFuture, Commit, ConsumerBackend, OffsetSpec, OnUndelivered, Position, ProducerBackend, RebalanceListener,
-    RecordToSend, Refused, Report, SeekTo,
+    BoxFuture, Commit, ConsumerBackend, OffsetSpec, OnUndelivered, Position, ProducerBackend,
+    RebalanceListener, RecordToSend, Refused, Report, SeekTo,
 };
 use crate::error::{ClientError, ErrorKind};
 use crate::factory::{Backends, ConsumerSetup, ProducerSetup};
@@ -42,13 +42,22 @@ impl World {
     }
 
     pub(crate) fn values(&self, topic: &str) -> Vec<String> {
-        let text = |record: &Record| String::from_utf8(record.value.as_deref().unwrap_or_default().to_vec()).unwrap();
+        let text = |record: &Record| {
+            String::from_utf8(record.value.as_deref().unwrap_or_default().to_vec()).unwrap()
+        };
         self.records(topic).iter().map(text).collect()
     }
 
     pub(crate) fn append(&self, topic: &str, value: &str) {
         let topic: Arc<str> = topic.into();
-        let to_send = Waiting { topic, key: None, value: Some(Bytes::copy_from_slice(value.as_bytes())), headers: Vec::new(), timestamp: 1, report: None };
+        let to_send = Waiting {
+            topic,
+            key: None,
+            value: Some(Bytes::copy_from_slice(value.as_bytes())),
+            headers: Vec::new(),
+            timestamp: 1,
+            report: None,
+        };
         self.write(&to_send);
     }
 

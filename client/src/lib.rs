@@ -73,8 +73,8 @@ pub use details::{AssignedPartition, PublisherDetails, SubscriberDetails};
 pub use embedded::{EmbeddedBroker, embedded_broker};
 pub use error::{ClientError, ErrorKind};
 pub use factory::{
-    Library, LibraryInfo, create_pipeline, create_publisher, create_resilient_consumer, create_resilient_producer,
-    create_subscriber, get_available_libraries, get_library_info,
+    Library, LibraryInfo, create_pipeline, create_publisher, create_resilient_consumer,
+    create_resilient_producer, create_subscriber, get_available_libraries, get_library_info,
 };
 pub use metrics::METRICS;
 pub use options::{

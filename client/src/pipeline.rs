@@ -1,8 +1,8 @@
 //! Pipelines: from a topic, through a function, to another topic; at least once.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::future::Future;
 use std::time::Duration;
 
 use kafka_protocol::error::ResponseError;
@@ -196,7 +196,10 @@ impl<C> Clone for Pipeline<C> {
 
 impl<C> std::fmt::Debug for Pipeline<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pipeline").field("subscriber", &self.subscriber).field("publisher", &self.publisher).finish_non_exhaustive()
+        f.debug_struct("Pipeline")
+            .field("subscriber", &self.subscriber)
+            .field("publisher", &self.publisher)
+            .finish_non_exhaustive()
     }
 }
 
@@ -242,8 +245,11 @@ impl<C: Codec> Pipeline<C> {
         let config = &subscriber.core.config;
         if config.consumer.enable_auto_commit {
             let asked = format!("making a pipeline of '{}'", config.name);
-            return Err(config_error(asked, "enable_auto_commit is true, which may commit what is not written yet")
-                .remedy("set enable_auto_commit to false in consumer_config"));
+            return Err(config_error(
+                asked,
+                "enable_auto_commit is true, which may commit what is not written yet",
+            )
+            .remedy("set enable_auto_commit to false in consumer_config"));
         }
         let on_error = if config.dead_letter_topic.is_some() { OnError::DeadLetters } else { OnError::Stop };
         Ok(Pipeline { subscriber, publisher, on_error, stopping: Arc::default() })
@@ -258,8 +264,11 @@ impl<C: Codec> Pipeline<C> {
         let config = &self.subscriber.core.config;
         if on_error == OnError::DeadLetters && config.dead_letter_topic.is_none() {
             let asked = format!("making a pipeline of '{}'", config.name);
-            return Err(config_error(asked, "errors are to go to the dead letters, and the config names no dead_letter_topic")
-                .remedy("set dead_letter_topic to the name of a topic"));
+            return Err(config_error(
+                asked,
+                "errors are to go to the dead letters, and the config names no dead_letter_topic",
+            )
+            .remedy("set dead_letter_topic to the name of a topic"));
         }
         self.on_error = on_error;
         Ok(self)
@@ -321,7 +330,11 @@ impl<C: Codec> Pipeline<C> {
     }
 
     /// Reads what is there, writes what becomes of it, and commits once that is acknowledged.
-    async fn batch<T, F, R, O, E>(&self, function: &mut F, report: &mut PipelineReport) -> Result<(), ClientError>
+    async fn batch<T, F, R, O, E>(
+        &self,
+        function: &mut F,
+        report: &mut PipelineReport,
+    ) -> Result<(), ClientError>
     where
         T: DeserializeOwned,
         F: FnMut(Input<T>) -> R,
@@ -386,7 +399,12 @@ impl<C: Codec> Pipeline<C> {
     }
 
     /// One record. True if it became a dead letter.
-    async fn one<T, F, R, O, E>(&self, record: Record, function: &mut F, outgoing: &Arc<Outgoing>) -> Result<bool, ClientError>
+    async fn one<T, F, R, O, E>(
+        &self,
+        record: Record,
+        function: &mut F,
+        outgoing: &Arc<Outgoing>,
+    ) -> Result<bool, ClientError>
     where
         T: DeserializeOwned,
         F: FnMut(Input<T>) -> R,
@@ -403,7 +421,8 @@ impl<C: Codec> Pipeline<C> {
         let outputs = match function(input).instrument(span).await {
             Ok(outputs) => outputs,
             Err(error) => {
-                let asked = format!("processing offset {} of '{}-{}'", record.offset, record.topic, record.partition);
+                let asked =
+                    format!("processing offset {} of '{}-{}'", record.offset, record.topic, record.partition);
                 let error = ClientError::new(ErrorKind::Processing, asked, error.to_string());
                 return self.failed(record, error);
             }
@@ -442,7 +461,11 @@ impl<C: Codec> Pipeline<C> {
 /// Whether a commit failed in a way that leaves its records to be read again, by this member or by another one.
 fn comes_again(error: &ClientError) -> bool {
     let code = error.code();
-    let moved = [ResponseError::RebalanceInProgress, ResponseError::IllegalGeneration, ResponseError::UnknownMemberId];
+    let moved = [
+        ResponseError::RebalanceInProgress,
+        ResponseError::IllegalGeneration,
+        ResponseError::UnknownMemberId,
+    ];
     error.is_retriable() || code.is_some_and(|code| moved.contains(&code))
 }
 

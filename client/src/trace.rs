@@ -48,7 +48,8 @@ impl TraceContext {
     /// Of the header `traceparent`, and `tracestate` if there is one. None if it is not as the standard says.
     pub fn parse(traceparent: &str, tracestate: Option<&str>) -> Option<Self> {
         let mut parts = traceparent.trim().split('-');
-        let (version, trace_id, span_id, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let (version, trace_id, span_id, flags) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         let lengths = (version.len(), trace_id.len(), span_id.len(), flags.len());
         let hex = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         // A version to come may have more parts; ff will never be one.
@@ -61,7 +62,8 @@ impl TraceContext {
         let trace_id = u128::from_str_radix(trace_id, 16).ok().filter(|id| *id != 0)?;
         let span_id = u64::from_str_radix(span_id, 16).ok().filter(|id| *id != 0)?;
         let flags = u8::from_str_radix(flags, 16).ok()?;
-        let state = tracestate.filter(|state| !state.is_empty() && state.len() <= LONGEST_STATE).map(str::to_owned);
+        let state =
+            tracestate.filter(|state| !state.is_empty() && state.len() <= LONGEST_STATE).map(str::to_owned);
         Some(TraceContext { trace_id, span_id, flags, state })
     }
 
@@ -97,7 +99,9 @@ impl TraceContext {
 
     /// Puts its headers among others, in place of those that say the same.
     pub(crate) fn write(&self, headers: &mut Headers) {
-        headers.retain(|(name, _)| !name.eq_ignore_ascii_case(TRACEPARENT) && !name.eq_ignore_ascii_case(TRACESTATE));
+        headers.retain(|(name, _)| {
+            !name.eq_ignore_ascii_case(TRACEPARENT) && !name.eq_ignore_ascii_case(TRACESTATE)
+        });
         headers.push((TRACEPARENT.to_owned(), Some(Bytes::from(self.traceparent()))));
         if let Some(state) = &self.state {
             headers.push((TRACESTATE.to_owned(), Some(Bytes::from(state.clone()))));
@@ -149,7 +153,10 @@ mod tests {
         ] {
             assert_eq!(TraceContext::parse(wrong, None), None, "{wrong}");
         }
-        assert!(TraceContext::parse("01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more", None).is_some());
+        assert!(
+            TraceContext::parse("01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more", None)
+                .is_some()
+        );
     }
 
     #[test]

@@ -23,7 +23,8 @@ const MOST_SERVERS: usize = 1024;
 /// topic can have.
 pub(crate) fn topic_of(key: &str, url: &str, asked: &str) -> Result<String, ClientError> {
     let wrong = |why: String| {
-        config_error(asked, why).remedy(format!("give {key} as \"kafka://topic/NAME\", for instance \"kafka://topic/orders\""))
+        config_error(asked, why)
+            .remedy(format!("give {key} as \"kafka://topic/NAME\", for instance \"kafka://topic/orders\""))
     };
     let Some((scheme, rest)) = url.split_once("://") else {
         return Err(wrong(format!("{key} is \"{url}\", which is no URL")));
@@ -68,7 +69,9 @@ pub(crate) fn bootstrap(value: &Value, asked: &str) -> Result<Bootstrap, ClientE
         Value::String(text) => text.split(',').collect(),
         Value::Array(list) => list
             .iter()
-            .map(|one| one.as_str().ok_or_else(|| wrong(format!("a server in bootstrap_servers is {}", kind(one)))))
+            .map(|one| {
+                one.as_str().ok_or_else(|| wrong(format!("a server in bootstrap_servers is {}", kind(one))))
+            })
             .collect::<Result<_, _>>()?,
         other => return Err(wrong(format!("bootstrap_servers is {}", kind(other)))),
     };
@@ -122,8 +125,14 @@ fn embedded(text: &str, asked: &str) -> Result<Bootstrap, ClientError> {
         // A path may contain '&' and '='; data_dir is all that there is, so that the rest is the path.
         let Some(path) = query.strip_prefix("data_dir=") else {
             let key = query.split('=').next().unwrap_or_default();
-            return Err(config_error(asked, format!("\"{text}\" has a parameter \"{key}\" that nobody knows{}", nearest(key, ["data_dir"])))
-                .remedy("give \"embedded://NAME?data_dir=PATH\""));
+            return Err(config_error(
+                asked,
+                format!(
+                    "\"{text}\" has a parameter \"{key}\" that nobody knows{}",
+                    nearest(key, ["data_dir"])
+                ),
+            )
+            .remedy("give \"embedded://NAME?data_dir=PATH\""));
         };
         if path.is_empty() {
             return Err(config_error(asked, format!("\"{text}\" has an empty data_dir"))
@@ -155,7 +164,10 @@ mod tests {
             "kafka://topic/..",
         ] {
             let refused = topic_of("destination", wrong, "x").unwrap_err();
-            assert!(matches!(refused.kind(), ErrorKind::Config | ErrorKind::InvalidArgument), "{wrong}: {refused}");
+            assert!(
+                matches!(refused.kind(), ErrorKind::Config | ErrorKind::InvalidArgument),
+                "{wrong}: {refused}"
+            );
         }
         let long = format!("kafka://topic/{}", "a".repeat(250));
         assert_eq!(topic_of("source", &long, "x").unwrap_err().kind(), ErrorKind::InvalidArgument);
@@ -169,7 +181,18 @@ mod tests {
         assert_eq!(servers(json!(["a:1", "b:9092"])), two);
         assert_eq!(servers(json!("[::1]:93")), Bootstrap::Servers(vec!["[::1]:93".to_owned()]));
         assert_eq!(servers(json!("[::1]")), Bootstrap::Servers(vec!["[::1]:9092".to_owned()]));
-        for wrong in [json!(""), json!([]), json!(3), json!([3]), json!("a:0"), json!("a:99999"), json!("http://a:1"), json!("::1"), json!(":1"), json!("a:1,embedded://x")] {
+        for wrong in [
+            json!(""),
+            json!([]),
+            json!(3),
+            json!([3]),
+            json!("a:0"),
+            json!("a:99999"),
+            json!("http://a:1"),
+            json!("::1"),
+            json!(":1"),
+            json!("a:1,embedded://x"),
+        ] {
             assert_eq!(bootstrap(&wrong, "x").unwrap_err().kind(), ErrorKind::Config, "{wrong}");
         }
     }
@@ -177,7 +200,10 @@ mod tests {
     #[test]
     fn embedded_brokers_have_a_name_and_perhaps_a_folder() {
         let broker = |text: &str| bootstrap(&json!(text), "x");
-        let named = |name: &str, dir: Option<&str>| Bootstrap::Embedded { name: name.to_owned(), data_dir: dir.map(PathBuf::from) };
+        let named = |name: &str, dir: Option<&str>| Bootstrap::Embedded {
+            name: name.to_owned(),
+            data_dir: dir.map(PathBuf::from),
+        };
         assert_eq!(broker("embedded://shop").unwrap(), named("shop", None));
         assert_eq!(broker("embedded://shop?data_dir=/var/a&b").unwrap(), named("shop", Some("/var/a&b")));
         assert_eq!(bootstrap(&json!(["embedded://shop"]), "x").unwrap(), named("shop", None));

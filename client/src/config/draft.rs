@@ -4,7 +4,9 @@ use super::address::bootstrap;
 use super::config_error;
 use super::names::Taken;
 use crate::error::{ClientError, ErrorKind};
-use crate::options::{Acks, ClientOptions, ConsumerOptions, ProducerOptions, SaslMechanism, SaslOptions, TlsOptions};
+use crate::options::{
+    Acks, ClientOptions, ConsumerOptions, ProducerOptions, SaslMechanism, SaslOptions, TlsOptions,
+};
 
 use std::time::Duration;
 
@@ -56,12 +58,16 @@ const MOST_ORDERED: usize = 5;
 impl Draft {
     /// Sets where the broker is, from the config's own key and from the options.
     pub(super) fn settle_bootstrap(&mut self, own: Option<&Value>, asked: &str) -> Result<(), ClientError> {
-        let of_options = self.servers.take().map(|servers| bootstrap(&Value::from(servers), asked)).transpose()?;
+        let of_options =
+            self.servers.take().map(|servers| bootstrap(&Value::from(servers), asked)).transpose()?;
         let own = own.map(|value| bootstrap(value, asked)).transpose()?;
         self.client.bootstrap = match (own, of_options) {
             (Some(own), Some(other)) if own != other => {
-                return Err(config_error(asked, "bootstrap_servers says one thing, and the options of the library another")
-                    .remedy("give bootstrap_servers once"));
+                return Err(config_error(
+                    asked,
+                    "bootstrap_servers says one thing, and the options of the library another",
+                )
+                .remedy("give bootstrap_servers once"));
             }
             (Some(servers), _) | (None, Some(servers)) => servers,
             (None, None) => self.client.bootstrap.clone(),
@@ -81,8 +87,11 @@ impl Draft {
         };
         let any_sasl = draft.mechanism.is_some() || draft.username.is_some() || draft.librdkafkas_mechanism;
         if any_sasl && !sasl {
-            return Err(config_error(asked, "there are options of SASL, and security_protocol is without it")
-                .remedy("set security_protocol to \"SASL_SSL\" or \"SASL_PLAINTEXT\""));
+            return Err(config_error(
+                asked,
+                "there are options of SASL, and security_protocol is without it",
+            )
+            .remedy("set security_protocol to \"SASL_SSL\" or \"SASL_PLAINTEXT\""));
         }
         let any_tls = draft.tls.ca_file.is_some() || draft.tls.certificate_file.is_some() || draft.unverified;
         if any_tls && !tls {
@@ -90,14 +99,20 @@ impl Draft {
                 .remedy("set security_protocol to \"SSL\" or \"SASL_SSL\""));
         }
         if draft.tls.certificate_file.is_some() != draft.tls.key_file.is_some() {
-            return Err(config_error(asked, "the client's certificate and its key belong together, and one is missing")
-                .remedy("give both ssl_certfile and ssl_keyfile"));
+            return Err(config_error(
+                asked,
+                "the client's certificate and its key belong together, and one is missing",
+            )
+            .remedy("give both ssl_certfile and ssl_keyfile"));
         }
         self.client.security.tls = tls.then_some(draft.tls);
         if sasl && !draft.librdkafkas_mechanism {
             let (Some(username), Some(password)) = (draft.username, draft.password) else {
-                return Err(config_error(asked, "security_protocol asks for SASL, and user name or password are missing")
-                    .remedy("give sasl_plain_username and sasl_plain_password"));
+                return Err(config_error(
+                    asked,
+                    "security_protocol asks for SASL, and user name or password are missing",
+                )
+                .remedy("give sasl_plain_username and sasl_plain_password"));
             };
             let mechanism = draft.mechanism.unwrap_or(SaslMechanism::Plain);
             self.client.security.sasl = Some(SaslOptions { mechanism, username, password });
@@ -127,8 +142,12 @@ impl Draft {
     pub(super) fn settle_producer(&mut self, taken: &Taken, asked: &str) -> Result<(), ClientError> {
         let producer = &mut self.producer;
         if producer.transactional_id.is_some() {
-            return Err(ClientError::new(ErrorKind::Unsupported, asked, "transactional_id is set, and there are no transactions here yet")
-                .remedy("take it out; acks=\"all\" alone makes publishing idempotent"));
+            return Err(ClientError::new(
+                ErrorKind::Unsupported,
+                asked,
+                "transactional_id is set, and there are no transactions here yet",
+            )
+            .remedy("take it out; acks=\"all\" alone makes publishing idempotent"));
         }
         let wanted = producer.enable_idempotence == Some(true);
         if wanted && !taken.has("acks") {
@@ -139,8 +158,14 @@ impl Draft {
                 .remedy("set acks to \"all\", or leave it out"));
         }
         if wanted && producer.max_in_flight > MOST_ORDERED {
-            return Err(config_error(asked, format!("enable_idempotence is true, and max_in_flight_requests_per_connection is {}", producer.max_in_flight))
-                .remedy("set it to 5 or less, or leave it out"));
+            return Err(config_error(
+                asked,
+                format!(
+                    "enable_idempotence is true, and max_in_flight_requests_per_connection is {}",
+                    producer.max_in_flight
+                ),
+            )
+            .remedy("set it to 5 or less, or leave it out"));
         }
         if wanted && taken.has("retries") && producer.retries == 0 {
             return Err(config_error(asked, "enable_idempotence is true, and retries is 0")
@@ -160,19 +185,27 @@ impl Draft {
     pub(super) fn settle_consumer(&mut self, asked: &str) -> Result<(), ClientError> {
         let consumer = &self.consumer;
         if consumer.heartbeat_interval >= consumer.session_timeout {
-            return Err(config_error(asked, format!(
-                "heartbeat_interval_ms is {}, and session_timeout_ms {}",
-                consumer.heartbeat_interval.as_millis(),
-                consumer.session_timeout.as_millis()
-            ))
-            .remedy("let heartbeats come several times within the session's time-out: a third of it is usual"));
+            return Err(config_error(
+                asked,
+                format!(
+                    "heartbeat_interval_ms is {}, and session_timeout_ms {}",
+                    consumer.heartbeat_interval.as_millis(),
+                    consumer.session_timeout.as_millis()
+                ),
+            )
+            .remedy(
+                "let heartbeats come several times within the session's time-out: a third of it is usual",
+            ));
         }
         if consumer.fetch_max_wait >= self.client.request_timeout {
-            return Err(config_error(asked, format!(
-                "fetch_max_wait_ms is {}, and request_timeout_ms {}",
-                consumer.fetch_max_wait.as_millis(),
-                self.client.request_timeout.as_millis()
-            ))
+            return Err(config_error(
+                asked,
+                format!(
+                    "fetch_max_wait_ms is {}, and request_timeout_ms {}",
+                    consumer.fetch_max_wait.as_millis(),
+                    self.client.request_timeout.as_millis()
+                ),
+            )
             .remedy("let an answer take longer than a broker may wait for data"));
         }
         Ok(())

@@ -62,7 +62,8 @@ impl<'a> Keys<'a> {
 
     pub(super) fn required(&mut self, key: &str) -> Result<String, ClientError> {
         self.text(key)?.ok_or_else(|| {
-            config_error(self.asked, format!("{key} is missing")).remedy(format!("give {key} as \"kafka://topic/NAME\""))
+            config_error(self.asked, format!("{key} is missing"))
+                .remedy(format!("give {key} as \"kafka://topic/NAME\""))
         })
     }
 

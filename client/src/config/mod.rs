@@ -34,11 +34,15 @@ pub(crate) fn config_error(asked: impl Into<String>, why: impl Into<String>) -> 
 
 /// `, did you mean 'NAME'?` where one of the names is near enough to be meant.
 pub(crate) fn nearest<'a>(key: &str, names: impl IntoIterator<Item = &'a str>) -> String {
-    let distance = |name: &str| strsim::damerau_levenshtein(&key.to_lowercase().replace(['.', '-'], "_"), &name.replace('.', "_"));
+    let distance = |name: &str| {
+        strsim::damerau_levenshtein(&key.to_lowercase().replace(['.', '-'], "_"), &name.replace('.', "_"))
+    };
     let best = names.into_iter().map(|name| (distance(name), name)).min_by_key(|(distance, _)| *distance);
     match best {
         // Further away than half of the name it would be a guess.
-        Some((distance, name)) if distance * 2 <= name.chars().count().max(2) => format!("; did you mean '{name}'?"),
+        Some((distance, name)) if distance * 2 <= name.chars().count().max(2) => {
+            format!("; did you mean '{name}'?")
+        }
         _ => String::new(),
     }
 }
@@ -136,7 +140,12 @@ impl PublisherConfig {
         draft.client.client_id = name.to_owned();
         for key in ["producer_config", "confluent_config"] {
             let options = keys.object(key)?;
-            names::apply(&mut draft, &mut taken, &options, Place { key, role: Role::Producer, library, asked: &asked })?;
+            names::apply(
+                &mut draft,
+                &mut taken,
+                &options,
+                Place { key, role: Role::Producer, library, asked: &asked },
+            )?;
         }
         draft.settle_bootstrap(keys.take("bootstrap_servers").as_ref(), &asked)?;
         draft.settle_security(&asked)?;
@@ -173,7 +182,12 @@ impl SubscriberConfig {
         draft.client.client_id = name.to_owned();
         for key in ["consumer_config", "confluent_config"] {
             let options = keys.object(key)?;
-            names::apply(&mut draft, &mut taken, &options, Place { key, role: Role::Consumer, library, asked: &asked })?;
+            names::apply(
+                &mut draft,
+                &mut taken,
+                &options,
+                Place { key, role: Role::Consumer, library, asked: &asked },
+            )?;
         }
         draft.settle_bootstrap(keys.take("bootstrap_servers").as_ref(), &asked)?;
         draft.settle_security(&asked)?;
@@ -209,8 +223,12 @@ pub(crate) fn belongs(key: &str) -> (bool, bool) {
 
 fn check_name(name: &str, asked: &str) -> Result<(), ClientError> {
     if name.is_empty() || name.len() > LONGEST_NAME {
-        return Err(ClientError::new(ErrorKind::InvalidArgument, asked, format!("its name has {} bytes", name.len()))
-            .remedy("give a name of 1 to 1024 bytes"));
+        return Err(ClientError::new(
+            ErrorKind::InvalidArgument,
+            asked,
+            format!("its name has {} bytes", name.len()),
+        )
+        .remedy("give a name of 1 to 1024 bytes"));
     }
     Ok(())
 }
@@ -222,17 +240,26 @@ fn read_library(keys: &mut Keys<'_>) -> Result<Library, ClientError> {
     }
 }
 
-fn settle_group(own: Option<String>, of_options: Option<String>, name: &str, asked: &str) -> Result<String, ClientError> {
+fn settle_group(
+    own: Option<String>,
+    of_options: Option<String>,
+    name: &str,
+    asked: &str,
+) -> Result<String, ClientError> {
     let group = match (own, of_options) {
         (Some(own), Some(other)) if own != other => {
-            return Err(config_error(asked, format!("group_id is \"{own}\", and \"{other}\" among the options"))
-                .remedy("give it once"));
+            return Err(config_error(
+                asked,
+                format!("group_id is \"{own}\", and \"{other}\" among the options"),
+            )
+            .remedy("give it once"));
         }
         (Some(group), _) | (None, Some(group)) => group,
         (None, None) => format!("{name}_group"),
     };
     if group.is_empty() || group.len() > LONGEST_NAME {
-        return Err(config_error(asked, format!("group_id has {} bytes", group.len())).remedy("give one of 1 to 1024 bytes"));
+        return Err(config_error(asked, format!("group_id has {} bytes", group.len()))
+            .remedy("give one of 1 to 1024 bytes"));
     }
     Ok(group)
 }
@@ -250,7 +277,9 @@ fn read_resilience(keys: &mut Keys<'_>) -> Result<Resilience, ClientError> {
     let tries = keys.count("reconnect_tries", 1, 1_000_000)?.unwrap_or(10);
     Ok(Resilience {
         tries: u32::try_from(tries).unwrap_or(u32::MAX),
-        interval: keys.seconds("reconnect_interval_seconds", LONGEST_SECONDS)?.unwrap_or(Duration::from_secs(60)),
+        interval: keys
+            .seconds("reconnect_interval_seconds", LONGEST_SECONDS)?
+            .unwrap_or(Duration::from_secs(60)),
         buffer_max_messages: keys.count("buffer_max_messages", 1, MOST_QUEUED)?.unwrap_or(10_000),
     })
 }

@@ -48,16 +48,17 @@ pub fn create_node(description: impl Serialize) -> Result<Node, ClientError> {
     let map: Map<String, Value> =
         Config::from_value(description).map_err(|error| error.asked(asked))?.into_map();
     let mut keys = Keys::new(map, asked, &["name", "type", "config"], Role::Both)?;
-    let missing = |key: &str| {
-        config_error(asked, format!("{key} is missing")).remedy("give name, type and config")
-    };
+    let missing =
+        |key: &str| config_error(asked, format!("{key} is missing")).remedy("give name, type and config");
     let name = keys.text("name")?.ok_or_else(|| missing("name"))?;
     let kind = keys.text("type")?.ok_or_else(|| missing("type"))?;
     let config = keys.object("config")?;
     match kind.as_str() {
         "DataPublisherNode" => Ok(Node::Publisher(create_publisher(&name, config)?)),
         "DataSubscriberNode" => Ok(Node::Subscriber(create_subscriber(&name, config)?)),
-        other => Err(config_error(asked, format!("the type of '{name}' is \"{other}\"{}", nearest(other, TYPES)))
-            .remedy("give \"DataPublisherNode\" or \"DataSubscriberNode\"")),
+        other => {
+            Err(config_error(asked, format!("the type of '{name}' is \"{other}\"{}", nearest(other, TYPES)))
+                .remedy("give \"DataPublisherNode\" or \"DataSubscriberNode\""))
+        }
     }
 }

@@ -98,7 +98,8 @@ impl Properties {
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ClientError> {
         let path = path.as_ref();
         let text = read_file(path)?;
-        Properties::parse(&text).map_err(|error| error.asked(format!("reading the properties {}", path.display())))
+        Properties::parse(&text)
+            .map_err(|error| error.asked(format!("reading the properties {}", path.display())))
     }
 
     /// The config of a publisher. Where the file names no destination, add one: `.set("destination", …)`.
@@ -156,8 +157,11 @@ impl std::fmt::Debug for Properties {
 }
 
 fn unknown(line: usize, key: &str, nearest: String) -> ClientError {
-    config_error("reading properties", format!("line {line}: 'kafka.{key}' is a property that nobody knows{nearest}"))
-        .remedy("correct its name, or take it out")
+    config_error(
+        "reading properties",
+        format!("line {line}: 'kafka.{key}' is a property that nobody knows{nearest}"),
+    )
+    .remedy("correct its name, or take it out")
 }
 
 /// The value of a key of the config's own: a number or a flag where the text is one and the key takes one.
@@ -187,8 +191,11 @@ fn lines(text: &str) -> Result<Vec<(usize, String, String)>, ClientError> {
             whole.push_str(numbered.next().map_or("", |(_, next)| next.trim()));
         }
         let Some((key, value)) = whole.split_once(['=', ':']) else {
-            return Err(config_error("reading properties", format!("line {}: \"{whole}\" has no '='", index + 1))
-                .remedy("write KEY=VALUE"));
+            return Err(config_error(
+                "reading properties",
+                format!("line {}: \"{whole}\" has no '='", index + 1),
+            )
+            .remedy("write KEY=VALUE"));
         };
         found.insert(key.trim().to_owned(), (index + 1, value.trim().replace("\\\\", "\\")));
     }
@@ -199,11 +206,15 @@ fn lines(text: &str) -> Result<Vec<(usize, String, String)>, ClientError> {
 
 /// The text of a file of bounded size.
 pub(super) fn read_file(path: &Path) -> Result<String, ClientError> {
-    let failed = |error: std::io::Error| config_error(format!("reading the config {}", path.display()), error.to_string());
+    let failed = |error: std::io::Error| {
+        config_error(format!("reading the config {}", path.display()), error.to_string())
+    };
     let length = std::fs::metadata(path).map_err(failed)?.len();
     if length > LARGEST_FILE {
         let why = format!("it has {length} bytes, more than {LARGEST_FILE}");
-        return Err(config_error(format!("reading the config {}", path.display()), why).remedy("name a config file"));
+        return Err(
+            config_error(format!("reading the config {}", path.display()), why).remedy("name a config file")
+        );
     }
     std::fs::read_to_string(path).map_err(failed)
 }

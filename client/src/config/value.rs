@@ -41,8 +41,10 @@ impl Config {
     pub fn from_value(value: impl Serialize) -> Result<Self, ClientError> {
         match serde_json::to_value(value) {
             Ok(Value::Object(map)) => Ok(Config(map)),
-            Ok(other) => Err(config_error("reading a config", format!("it is {}, not an object", kind(&other)))
-                .remedy("give an object of keys and values; Config::from_file reads one from a file")),
+            Ok(other) => {
+                Err(config_error("reading a config", format!("it is {}, not an object", kind(&other)))
+                    .remedy("give an object of keys and values; Config::from_file reads one from a file"))
+            }
             Err(error) => Err(config_error("reading a config", error.to_string())),
         }
     }
@@ -65,8 +67,9 @@ impl Config {
         let path = path.as_ref();
         let asked = format!("reading the config {}", path.display());
         if path.extension().is_some_and(|extension| extension == "properties") {
-            return Err(config_error(asked, "it is a file of properties")
-                .remedy("read it with Properties::from_file and take its publisher() or subscriber() config"));
+            return Err(config_error(asked, "it is a file of properties").remedy(
+                "read it with Properties::from_file and take its publisher() or subscriber() config",
+            ));
         }
         let text = properties::read_file(path)?;
         Config::from_json(&text).map_err(|error| error.asked(asked))
@@ -129,7 +132,8 @@ mod tests {
 
     #[test]
     fn passwords_are_not_shown() {
-        let config = Config::new().set("producer_config", json!({ "sasl_plain_password": "swordfish", "acks": 1 }));
+        let config =
+            Config::new().set("producer_config", json!({ "sasl_plain_password": "swordfish", "acks": 1 }));
         let shown = format!("{config:?}");
         assert!(!shown.contains("swordfish") && shown.contains("acks"), "{shown}");
     }

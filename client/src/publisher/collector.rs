@@ -69,7 +69,10 @@ struct Queue {
 
 impl std::fmt::Debug for Collector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Collector").field("pace", &self.pace).field("depth", &self.depth).finish_non_exhaustive()
+        f.debug_struct("Collector")
+            .field("pace", &self.pace)
+            .field("depth", &self.depth)
+            .finish_non_exhaustive()
     }
 }
 
@@ -117,7 +120,11 @@ impl Collector {
         let size = waiting.size();
         let mut queue = self.queue.lock();
         if queue.closing.is_some() {
-            return Err(Refused::Never(ClientError::new(ErrorKind::NotRunning, "publishing", "the publisher was stopped")));
+            return Err(Refused::Never(ClientError::new(
+                ErrorKind::NotRunning,
+                "publishing",
+                "the publisher was stopped",
+            )));
         }
         let bytes = queue.bytes.saturating_add(size);
         // A record larger than all there is may pass alone; whether it is too large is the library's to say.
@@ -204,13 +211,15 @@ impl Collector {
             // Looks up now and then, as it may be told meanwhile to come to an end.
             let look_up = Instant::now() + Duration::from_millis(100);
             let until = deadline.map_or(look_up, |deadline| deadline.min(look_up));
-            let accepted = self.backend.room().wait_async(Some(until), || match self.backend.send(&record, report.take()) {
-                Ok(()) => Some(Ok(())),
-                Err(Refused::Full(unused)) => {
-                    report = unused;
-                    None
+            let accepted = self.backend.room().wait_async(Some(until), || {
+                match self.backend.send(&record, report.take()) {
+                    Ok(()) => Some(Ok(())),
+                    Err(Refused::Full(unused)) => {
+                        report = unused;
+                        None
+                    }
+                    Err(Refused::Never(error)) => Some(Err(error)),
                 }
-                Err(Refused::Never(error)) => Some(Err(error)),
             });
             match accepted.await {
                 Some(outcome) => return outcome,

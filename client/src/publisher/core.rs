@@ -111,7 +111,12 @@ impl Core {
 
     /// Hands a record on once, or says why not.
     #[inline]
-    fn offer(&self, record: &RecordToSend<'_>, now: i64, report: &mut Option<Report>) -> Option<Result<(), ClientError>> {
+    fn offer(
+        &self,
+        record: &RecordToSend<'_>,
+        now: i64,
+        report: &mut Option<Report>,
+    ) -> Option<Result<(), ClientError>> {
         if self.stopped.load(Ordering::Acquire) {
             return Some(Err(self.not_running()));
         }
@@ -168,7 +173,9 @@ impl Core {
     ) -> Result<(), ClientError> {
         let deadline = Instant::now().checked_add(self.max_block);
         loop {
-            if let Some(outcome) = self.room().wait(self.look_again(deadline), || self.offer(record, now, &mut report)) {
+            if let Some(outcome) =
+                self.room().wait(self.look_again(deadline), || self.offer(record, now, &mut report))
+            {
                 return outcome;
             }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
@@ -208,8 +215,12 @@ impl Core {
     }
 
     fn not_running(&self) -> ClientError {
-        ClientError::new(ErrorKind::NotRunning, self.asked(), format!("the publisher '{}' was stopped", self.name))
-            .remedy("create another")
+        ClientError::new(
+            ErrorKind::NotRunning,
+            self.asked(),
+            format!("the publisher '{}' was stopped", self.name),
+        )
+        .remedy("create another")
     }
 
     /// Counts a failure that its publisher is told of.
@@ -260,8 +271,12 @@ impl Core {
 
     fn not_flushed(&self) -> ClientError {
         let asked = format!("flushing the publisher '{}'", self.name);
-        ClientError::new(ErrorKind::TimedOut, asked, format!("{} records are not acknowledged yet", self.depth()))
-            .remedy("flush again; they stay queued")
+        ClientError::new(
+            ErrorKind::TimedOut,
+            asked,
+            format!("{} records are not acknowledged yet", self.depth()),
+        )
+        .remedy("flush again; they stay queued")
     }
 
     pub(super) fn stop(self: &Arc<Self>, within: Option<Duration>) -> Result<StopReport, ClientError> {
@@ -269,7 +284,10 @@ impl Core {
         self.ended.wait(None, || self.report.lock().clone()).ok_or_else(|| self.not_running())
     }
 
-    pub(super) async fn stop_async(self: &Arc<Self>, within: Option<Duration>) -> Result<StopReport, ClientError> {
+    pub(super) async fn stop_async(
+        self: &Arc<Self>,
+        within: Option<Duration>,
+    ) -> Result<StopReport, ClientError> {
         self.begin_stop(within)?;
         let report = self.ended.wait_async(None, || self.report.lock().clone()).await;
         report.ok_or_else(|| self.not_running())
@@ -360,7 +378,9 @@ impl Prepared<'_> {
         let deadline = Instant::now().checked_add(core.max_block);
         loop {
             let again = core.look_again(deadline);
-            if let Some(outcome) = core.room().wait_async(again, || core.offer(&record, self.now, &mut report)).await {
+            if let Some(outcome) =
+                core.room().wait_async(again, || core.offer(&record, self.now, &mut report)).await
+            {
                 return outcome;
             }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {

@@ -55,7 +55,9 @@ impl Losses {
 
 fn size(record: &Undelivered) -> usize {
     let part = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map_or(0, bytes::Bytes::len);
-    part(&record.key) + part(&record.value) + record.headers.iter().map(|(name, value)| name.len() + part(value)).sum::<usize>()
+    part(&record.key)
+        + part(&record.value)
+        + record.headers.iter().map(|(name, value)| name.len() + part(value)).sum::<usize>()
 }
 
 impl OnUndelivered for Losses {

@@ -118,7 +118,9 @@ impl<'a, T: ?Sized> Message<'a, T> {
         T: Serialize,
     {
         let Message { payload, key, mut headers, partition, timestamp } = self;
-        if partition.is_some_and(|partition| partition < 0) || timestamp.is_some_and(|timestamp| timestamp < 0) {
+        if partition.is_some_and(|partition| partition < 0)
+            || timestamp.is_some_and(|timestamp| timestamp < 0)
+        {
             return Err(impossible(partition, timestamp, limits));
         }
         let value = match payload {
@@ -191,7 +193,8 @@ fn impossible(partition: Option<i32>, timestamp: Option<i64>, limits: Limits<'_>
 
 #[cold]
 fn too_large(size: usize, limits: Limits<'_>) -> ClientError {
-    let why = format!("the record has {size} bytes, more than max_request_size, which is {}", limits.max_size);
+    let why =
+        format!("the record has {size} bytes, more than max_request_size, which is {}", limits.max_size);
     ClientError::new(ErrorKind::TooLarge, limits.asked(), why)
         .remedy("make the record smaller, or max_request_size (and the broker's max.message.bytes) larger")
 }

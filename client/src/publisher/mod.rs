@@ -18,8 +18,8 @@ use tracing::Instrument;
 
 pub(crate) use self::buffer::Buffer;
 use self::core::Core;
-pub use self::message::Message;
 pub(crate) use self::message::Limits;
+pub use self::message::Message;
 pub(crate) use self::reply::Reply;
 use crate::backend::{RecordToSend, Report};
 use crate::codec::{Codec, Json};
@@ -207,7 +207,10 @@ impl<C: Codec> Publisher<C> {
     ///
     /// # Errors
     /// As [`publish_acknowledged`](Publisher::publish_acknowledged).
-    pub fn send_acknowledged<T: Serialize + ?Sized>(&self, message: Message<'_, T>) -> Result<Delivered, ClientError> {
+    pub fn send_acknowledged<T: Serialize + ?Sized>(
+        &self,
+        message: Message<'_, T>,
+    ) -> Result<Delivered, ClientError> {
         let _span = self.core.acknowledged_span().entered();
         let (report, reply) = Reply::new();
         self.with_report(message, Some(report))?;
@@ -299,7 +302,10 @@ impl<C: Codec> Publisher<C> {
     }
 
     /// Everything of a message by value, for a future to keep.
-    fn prepare<T: Serialize + ?Sized>(&self, message: Message<'_, T>) -> Result<core::Prepared<'_>, ClientError> {
+    fn prepare<T: Serialize + ?Sized>(
+        &self,
+        message: Message<'_, T>,
+    ) -> Result<core::Prepared<'_>, ClientError> {
         let mut buffer = Buffer::take();
         let encoded = message.encode(&*self.codec, &mut buffer, self.core.limits())?;
         let now = now_millis();

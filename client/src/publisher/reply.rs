@@ -31,7 +31,11 @@ impl Teller {
 
 impl Drop for Teller {
     fn drop(&mut self) {
-        self.tell(Err(ClientError::new(ErrorKind::NotRunning, "publishing", "the library ended before it knew")));
+        self.tell(Err(ClientError::new(
+            ErrorKind::NotRunning,
+            "publishing",
+            "the library ended before it knew",
+        )));
     }
 }
 

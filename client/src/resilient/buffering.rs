@@ -77,7 +77,10 @@ impl OnUndelivered for Nobody {
 }
 
 impl Core {
-    pub(super) fn start(config: PublisherConfig, backends: Arc<dyn Backends>) -> Result<Arc<Self>, ClientError> {
+    pub(super) fn start(
+        config: PublisherConfig,
+        backends: Arc<dyn Backends>,
+    ) -> Result<Arc<Self>, ClientError> {
         let core = Arc::new(Core {
             config,
             backends,
@@ -136,7 +139,9 @@ impl Core {
     fn no_room(&self) -> ClientError {
         let (waiting, block) = (self.state.lock().buffered.len(), self.config.producer.max_block.as_millis());
         self.full(
-            format!("{waiting} messages wait, and there was no room for another within max_block_ms ({block})"),
+            format!(
+                "{waiting} messages wait, and there was no room for another within max_block_ms ({block})"
+            ),
             "publish more slowly, or make buffer_max_messages and buffer_memory larger",
         )
     }
@@ -210,7 +215,10 @@ impl Core {
     }
 
     fn away_and_full(&self) -> ClientError {
-        let why = format!("the broker is away, and the buffer is full (buffer_max_messages is {})", self.config.resilience.buffer_max_messages);
+        let why = format!(
+            "the broker is away, and the buffer is full (buffer_max_messages is {})",
+            self.config.resilience.buffer_max_messages
+        );
         self.full(why, "publish again once it is back, or make buffer_max_messages and buffer_memory larger")
     }
 
@@ -292,7 +300,11 @@ impl Core {
         runtime.spawn(async move {
             core.hurry();
             core.changed.wait_async(Some(deadline), || core.is_empty()).await;
-            let reason = ClientError::new(ErrorKind::TimedOut, core.asked(), "the producer was stopped before it could be sent");
+            let reason = ClientError::new(
+                ErrorKind::TimedOut,
+                core.asked(),
+                "the producer was stopped before it could be sent",
+            );
             core.give_up(reason, Instant::now()).await;
             let mut state = core.state.lock();
             let undelivered: Vec<_> = state.unsent.values().cloned().collect();
@@ -343,14 +355,20 @@ impl Core {
                 (state.sent != acknowledged || state.report.is_some()).then_some(())
             };
             let next = after(resilience.interval);
-            if self.changed.wait_async(Some(next), through).await.is_some() || self.is_there(acknowledged).await {
+            if self.changed.wait_async(Some(next), through).await.is_some()
+                || self.is_there(acknowledged).await
+            {
                 self.state.lock().tries = 0;
                 tracing::info!(producer = %self.config.name, "the broker is back; what waits is sent");
                 return self.changed.raise();
             }
         }
-        let why = format!("no broker could be reached in {} tries, {:?} apart", resilience.tries, resilience.interval);
-        let reason = ClientError::new(ErrorKind::Unreachable, self.asked(), why).remedy("resend once it is back");
+        let why = format!(
+            "no broker could be reached in {} tries, {:?} apart",
+            resilience.tries, resilience.interval
+        );
+        let reason =
+            ClientError::new(ErrorKind::Unreachable, self.asked(), why).remedy("resend once it is back");
         tracing::error!(producer = %self.config.name, "gave up; what waited is kept as unsent");
         self.give_up(reason, Instant::now()).await;
         self.state.lock().tries = 0;

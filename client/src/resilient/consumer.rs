@@ -68,12 +68,18 @@ impl<C> Clone for ResilientConsumer<C> {
 
 impl<C> std::fmt::Debug for ResilientConsumer<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ResilientConsumer").field("subscriber", &self.subscriber).field("outage", &self.outage).finish()
+        f.debug_struct("ResilientConsumer")
+            .field("subscriber", &self.subscriber)
+            .field("outage", &self.outage)
+            .finish()
     }
 }
 
 impl ResilientConsumer {
-    pub(crate) fn new(mut config: SubscriberConfig, backends: Arc<dyn Backends>) -> Result<Self, ClientError> {
+    pub(crate) fn new(
+        mut config: SubscriberConfig,
+        backends: Arc<dyn Backends>,
+    ) -> Result<Self, ClientError> {
         let client = &mut config.client;
         client.reconnect_backoff_max = client.reconnect_backoff_max.min(config.resilience.interval);
         client.reconnect_backoff = client.reconnect_backoff.min(client.reconnect_backoff_max);
@@ -148,7 +154,10 @@ impl<C: Codec> ResilientConsumer<C> {
     ///
     /// # Errors
     /// As [`get_data`](ResilientConsumer::get_data).
-    pub async fn get_data_async<T: DeserializeOwned>(&self, block_time: Duration) -> Result<Option<T>, ClientError> {
+    pub async fn get_data_async<T: DeserializeOwned>(
+        &self,
+        block_time: Duration,
+    ) -> Result<Option<T>, ClientError> {
         let deadline = after(block_time);
         loop {
             let outcome = self.subscriber.get_data_async(self.until_next_try(deadline)).await;
@@ -239,7 +248,12 @@ impl<C: Codec> ResilientConsumer<C> {
         if away.tries <= config.resilience.tries {
             return None;
         }
-        let why = format!("no broker could be reached in {} tries, {:?} apart: {}", config.resilience.tries, config.resilience.interval, away.error.why());
+        let why = format!(
+            "no broker could be reached in {} tries, {:?} apart: {}",
+            config.resilience.tries,
+            config.resilience.interval,
+            away.error.why()
+        );
         *outage = None;
         let asked = format!("reading from '{}'", config.topic);
         Some(ClientError::new(ErrorKind::Unreachable, asked, why).remedy("start the broker, and read on"))

@@ -242,7 +242,11 @@ impl<C: Codec> ResilientProducer<C> {
     fn entry<T: Serialize + ?Sized>(&self, message: Message<'_, T>) -> Result<Entry, ClientError> {
         let mut buffer = Buffer::take();
         let config = &self.core.config;
-        let limits = Limits { topic: &config.topic, max_size: config.producer.max_request_size, trace: config.trace_headers };
+        let limits = Limits {
+            topic: &config.topic,
+            max_size: config.producer.max_request_size,
+            trace: config.trace_headers,
+        };
         let encoded = message.encode(&*self.codec, &mut buffer, limits)?;
         Ok(Entry {
             key: encoded.key.map(Bytes::copy_from_slice),

@@ -57,7 +57,10 @@ enum State {
 }
 
 impl Core {
-    pub(super) fn new(config: SubscriberConfig, backends: Arc<dyn Backends>) -> Result<Arc<Self>, ClientError> {
+    pub(super) fn new(
+        config: SubscriberConfig,
+        backends: Arc<dyn Backends>,
+    ) -> Result<Arc<Self>, ClientError> {
         let meters = SubscriberMeters::new(&config.name, &config.topic, config.library);
         let core = Arc::new(Core {
             config,
@@ -147,7 +150,8 @@ impl Core {
             State::New => ("was not started", "start it first"),
             _ => ("was stopped", "start it again"),
         };
-        ClientError::new(ErrorKind::NotRunning, asked, format!("the subscriber '{}' {why}", self.config.name)).remedy(remedy)
+        ClientError::new(ErrorKind::NotRunning, asked, format!("the subscriber '{}' {why}", self.config.name))
+            .remedy(remedy)
     }
 
     /// The present run.
@@ -173,7 +177,11 @@ impl Core {
 
     fn stopped_meanwhile(&self) -> ClientError {
         let asked = format!("reading from '{}'", self.config.topic);
-        ClientError::new(ErrorKind::NotRunning, asked, format!("the subscriber '{}' was stopped", self.config.name))
+        ClientError::new(
+            ErrorKind::NotRunning,
+            asked,
+            format!("the subscriber '{}' was stopped", self.config.name),
+        )
     }
 
     /// The next record, if one is there.
@@ -251,7 +259,10 @@ impl Core {
     }
 
     /// Commits everything that was handed out, or the given offsets. Dead letters on their way are waited for.
-    pub(super) async fn commit(&self, offsets: Option<Vec<(TopicPartition, i64)>>) -> Result<(), ClientError> {
+    pub(super) async fn commit(
+        &self,
+        offsets: Option<Vec<(TopicPartition, i64)>>,
+    ) -> Result<(), ClientError> {
         let run = self.run()?;
         let what = match (&run.letters, offsets) {
             (None, None) => Commit::HandedOut,
@@ -274,7 +285,9 @@ impl Core {
             Ok(()) => self.meters.commits.increment(1),
             Err(_) => self.meters.commit_failures.increment(1),
         }
-        committed.map_err(|error| error.asked(format!("committing offsets of the group '{}'", self.config.consumer.group_id)))
+        committed.map_err(|error| {
+            error.asked(format!("committing offsets of the group '{}'", self.config.consumer.group_id))
+        })
     }
 
     /// Has it ended in the background, once: whoever waits may go away meanwhile.
@@ -348,7 +361,8 @@ impl Core {
         if let Some(run) = &run {
             let positions = run.backend.positions();
             for place in run.backend.assignment() {
-                let known = positions.iter().find(|(other, _)| *other == place).map(|(_, position)| *position);
+                let known =
+                    positions.iter().find(|(other, _)| *other == place).map(|(_, position)| *position);
                 assignment.push(AssignedPartition {
                     topic: place.topic.to_string(),
                     partition: place.partition,

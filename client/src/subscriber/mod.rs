@@ -157,7 +157,10 @@ impl<C: Codec> Subscriber<C> {
     ///
     /// # Errors
     /// As [`get_data`](Subscriber::get_data).
-    pub async fn get_data_async<T: DeserializeOwned>(&self, block_time: Duration) -> Result<Option<T>, ClientError> {
+    pub async fn get_data_async<T: DeserializeOwned>(
+        &self,
+        block_time: Duration,
+    ) -> Result<Option<T>, ClientError> {
         self.data_until_async(Instant::now().checked_add(block_time)).await
     }
 
@@ -293,7 +296,8 @@ impl<C: Codec> Subscriber<C> {
     fn decoded<T: DeserializeOwned>(&self, record: &Record) -> Result<T, ClientError> {
         let payload = record.value.as_deref().unwrap_or(b"null");
         self.codec.decode(payload).map_err(|error| {
-            let asked = format!("decoding offset {} of '{}-{}'", record.offset, record.topic, record.partition);
+            let asked =
+                format!("decoding offset {} of '{}-{}'", record.offset, record.topic, record.partition);
             ClientError::new(ErrorKind::Decode, asked, error.to_string())
                 .remedy("the record is with this error; dead_letter_topic would keep such records aside")
         })
@@ -347,7 +351,10 @@ impl<C: Codec> Subscriber<C> {
         Ok(None)
     }
 
-    async fn data_until_async<T: DeserializeOwned>(&self, deadline: Option<Instant>) -> Result<Option<T>, ClientError> {
+    async fn data_until_async<T: DeserializeOwned>(
+        &self,
+        deadline: Option<Instant>,
+    ) -> Result<Option<T>, ClientError> {
         while let Some(record) = self.core.take_async(deadline).await? {
             if let Some(outcome) = self.open(record) {
                 return outcome.map(Some);
@@ -357,7 +364,10 @@ impl<C: Codec> Subscriber<C> {
     }
 
     /// The next record with its value, if one is there or comes until the deadline; for pipelines.
-    pub(crate) fn open_for<T: DeserializeOwned>(&self, record: Record) -> Result<(T, Record), (ClientError, Record)> {
+    pub(crate) fn open_for<T: DeserializeOwned>(
+        &self,
+        record: Record,
+    ) -> Result<(T, Record), (ClientError, Record)> {
         match self.decoded(&record) {
             Ok(value) => {
                 self.handed_out(&record);

@@ -113,7 +113,10 @@ impl<C> Subscriber<C> {
     ///
     /// # Errors
     /// As [`wait_for_assignment`](Subscriber::wait_for_assignment).
-    pub async fn wait_for_assignment_async(&self, time: Duration) -> Result<Vec<TopicPartition>, ClientError> {
+    pub async fn wait_for_assignment_async(
+        &self,
+        time: Duration,
+    ) -> Result<Vec<TopicPartition>, ClientError> {
         self.core.assignment(after(time)).await
     }
 
@@ -238,7 +241,10 @@ impl<C> Subscriber<C> {
     ///
     /// # Errors
     /// As [`offsets`](Subscriber::offsets).
-    pub async fn offsets_async(&self, at: StartAt) -> Result<Vec<(TopicPartition, Option<i64>)>, ClientError> {
+    pub async fn offsets_async(
+        &self,
+        at: StartAt,
+    ) -> Result<Vec<(TopicPartition, Option<i64>)>, ClientError> {
         at.check(&self.seeking())?;
         let run = self.core.run()?;
         let assignment = run.backend.assignment();

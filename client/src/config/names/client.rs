@@ -69,7 +69,9 @@ pub(super) static ROWS: &[Row] = &[
     row(
         &["receive_message_max_bytes"],
         &["receive.message.max.bytes"],
-        Meaning::Number(1000, I32, |d, bytes| d.client.max_answer_bytes = usize::try_from(bytes).unwrap_or(usize::MAX)),
+        Meaning::Number(1000, I32, |d, bytes| {
+            d.client.max_answer_bytes = usize::try_from(bytes).unwrap_or(usize::MAX)
+        }),
     ),
     row(
         &["security_protocol"],
@@ -112,13 +114,21 @@ pub(super) static ROWS: &[Row] = &[
         &["sasl.password"],
         Meaning::Text(|d, text| d.security.password = Some(text)),
     ),
-    row(&["ssl_cafile"], &["ssl.ca.location"], Meaning::Text(|d, text| d.security.tls.ca_file = Some(text.into()))),
+    row(
+        &["ssl_cafile"],
+        &["ssl.ca.location"],
+        Meaning::Text(|d, text| d.security.tls.ca_file = Some(text.into())),
+    ),
     row(
         &["ssl_certfile"],
         &["ssl.certificate.location"],
         Meaning::Text(|d, text| d.security.tls.certificate_file = Some(text.into())),
     ),
-    row(&["ssl_keyfile"], &["ssl.key.location"], Meaning::Text(|d, text| d.security.tls.key_file = Some(text.into()))),
+    row(
+        &["ssl_keyfile"],
+        &["ssl.key.location"],
+        Meaning::Text(|d, text| d.security.tls.key_file = Some(text.into())),
+    ),
     row(&["ssl_check_hostname"], &[], Meaning::Flag(|d, flag| d.security.tls.check_hostname = flag)),
     row(
         &["ssl_endpoint_identification_algorithm"],
@@ -142,7 +152,12 @@ pub(super) static ROWS: &[Row] = &[
     row(&["client_dns_lookup"], &["client.dns.lookup"], Meaning::Librdkafka),
     row(
         &["api_version", "api_version_auto_timeout_ms"],
-        &["api.version.request", "api.version.request.timeout.ms", "broker.version.fallback", "api.version.fallback.ms"],
+        &[
+            "api.version.request",
+            "api.version.request.timeout.ms",
+            "broker.version.fallback",
+            "api.version.fallback.ms",
+        ],
         Meaning::Nothing("versions are agreed with each broker when it is connected to"),
     ),
     row(
@@ -155,13 +170,55 @@ pub(super) static ROWS: &[Row] = &[
         &[],
         Meaning::Nothing("figures go to the recorder of the `metrics` crate that the program installs"),
     ),
-    row(&[], &["log.connection.close", "socket.nagle.disable", "socket.keepalive.enable"], Meaning::Nothing("connections are kept alive and send at once")),
-    row(&["metric_reporters", "selector", "kafka_client", "ssl_context", "socket_options", "sock_opts", "sasl_oauth_token_provider"], &[], Meaning::Refused(OBJECT)),
-    row(&["proxy_url", "socks5_proxy", "sasl_kerberos_domain_name", "sasl_kerberos_name"], &[], Meaning::Refused("neither library can do it; take it out")),
-    row(&["key_serializer", "value_serializer", "key_deserializer", "value_deserializer"], &[], Meaning::Refused(CODEC)),
     row(
         &[],
-        &["error_cb", "throttle_cb", "stats_cb", "log_cb", "background_event_cb", "socket_cb", "connect_cb", "closesocket_cb", "open_cb", "resolve_cb", "oauthbearer_token_refresh_cb", "ssl.certificate.verify_cb", "opaque", "default_topic_conf", "interceptors", "ssl_engine_callback_data", "plugin.library.paths"],
+        &["log.connection.close", "socket.nagle.disable", "socket.keepalive.enable"],
+        Meaning::Nothing("connections are kept alive and send at once"),
+    ),
+    row(
+        &[
+            "metric_reporters",
+            "selector",
+            "kafka_client",
+            "ssl_context",
+            "socket_options",
+            "sock_opts",
+            "sasl_oauth_token_provider",
+        ],
+        &[],
+        Meaning::Refused(OBJECT),
+    ),
+    row(
+        &["proxy_url", "socks5_proxy", "sasl_kerberos_domain_name", "sasl_kerberos_name"],
+        &[],
+        Meaning::Refused("neither library can do it; take it out"),
+    ),
+    row(
+        &["key_serializer", "value_serializer", "key_deserializer", "value_deserializer"],
+        &[],
+        Meaning::Refused(CODEC),
+    ),
+    row(
+        &[],
+        &[
+            "error_cb",
+            "throttle_cb",
+            "stats_cb",
+            "log_cb",
+            "background_event_cb",
+            "socket_cb",
+            "connect_cb",
+            "closesocket_cb",
+            "open_cb",
+            "resolve_cb",
+            "oauthbearer_token_refresh_cb",
+            "ssl.certificate.verify_cb",
+            "opaque",
+            "default_topic_conf",
+            "interceptors",
+            "ssl_engine_callback_data",
+            "plugin.library.paths",
+        ],
         Meaning::Refused(OBJECT),
     ),
 ];

@@ -102,16 +102,19 @@ pub(super) static ROWS: &[Row] = &[
     row(
         &["partition_assignment_strategy"],
         &["partition.assignment.strategy"],
-        Meaning::Words("range, roundrobin, sticky and cooperative-sticky, with commas or as a list", |d, names| {
-            let assignors: Option<Vec<_>> = names.iter().map(|name| assignor(name)).collect();
-            match assignors {
-                Some(assignors) if !assignors.is_empty() => {
-                    d.consumer.assignors = assignors;
-                    Verdict::Set
+        Meaning::Words(
+            "range, roundrobin, sticky and cooperative-sticky, with commas or as a list",
+            |d, names| {
+                let assignors: Option<Vec<_>> = names.iter().map(|name| assignor(name)).collect();
+                match assignors {
+                    Some(assignors) if !assignors.is_empty() => {
+                        d.consumer.assignors = assignors;
+                        Verdict::Set
+                    }
+                    _ => Verdict::Wrong,
                 }
-                _ => Verdict::Wrong,
-            }
-        }),
+            },
+        ),
     ),
     row(&["check_crcs"], &["check.crcs"], Meaning::Flag(|d, flag| d.consumer.check_crcs = flag)),
     row(&["client_rack"], &["client.rack"], Meaning::Text(|d, text| d.consumer.client_rack = Some(text))),
@@ -125,11 +128,7 @@ pub(super) static ROWS: &[Row] = &[
         &[],
         Meaning::Flag(|d, flag| d.consumer.exclude_internal_topics = flag),
     ),
-    row(
-        &["consumer_timeout_ms"],
-        &[],
-        Meaning::Millis(0, I32, |d, time| d.iteration_timeout = Some(time)),
-    ),
+    row(&["consumer_timeout_ms"], &[], Meaning::Millis(0, I32, |d, time| d.iteration_timeout = Some(time))),
     row(
         &[],
         &["group.protocol"],
@@ -158,7 +157,9 @@ pub(super) static ROWS: &[Row] = &[
     row(
         &["default_offset_commit_callback"],
         &["consume_cb", "rebalance_cb", "offset_commit_cb"],
-        Meaning::Refused("set a listener with `with_rebalance_listener`; `commit` returns what became of a commit"),
+        Meaning::Refused(
+            "set a listener with `with_rebalance_listener`; `commit` returns what became of a commit",
+        ),
     ),
 ];
 

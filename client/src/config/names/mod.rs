@@ -182,7 +182,13 @@ pub(crate) fn typed(key: &str, role: Role, text: &str) -> Option<Value> {
     })
 }
 
-fn apply_one(draft: &mut Draft, row: &Row, key: &str, value: &Value, place: Place<'_>) -> Result<(), ClientError> {
+fn apply_one(
+    draft: &mut Draft,
+    row: &Row,
+    key: &str,
+    value: &Value,
+    place: Place<'_>,
+) -> Result<(), ClientError> {
     // librdkafka takes everything as a text; Python takes each as what it is.
     let lenient = place.key == "confluent_config" || !row.python.contains(&key);
     let wrong = |takes: String| wrong(key, value, &takes, place);
@@ -206,14 +212,18 @@ fn apply_one(draft: &mut Draft, row: &Row, key: &str, value: &Value, place: Plac
             set(draft, value.as_str().ok_or_else(|| wrong("a string".to_owned()))?.to_owned());
             Verdict::Set
         }
-        Meaning::Word(takes, set) => match set(draft, &word(value).ok_or_else(|| wrong((*takes).to_owned()))?) {
-            Verdict::Wrong => return Err(wrong((*takes).to_owned())),
-            verdict => verdict,
-        },
-        Meaning::Words(takes, set) => match set(draft, &words(value).ok_or_else(|| wrong((*takes).to_owned()))?) {
-            Verdict::Wrong => return Err(wrong((*takes).to_owned())),
-            verdict => verdict,
-        },
+        Meaning::Word(takes, set) => {
+            match set(draft, &word(value).ok_or_else(|| wrong((*takes).to_owned()))?) {
+                Verdict::Wrong => return Err(wrong((*takes).to_owned())),
+                verdict => verdict,
+            }
+        }
+        Meaning::Words(takes, set) => {
+            match set(draft, &words(value).ok_or_else(|| wrong((*takes).to_owned()))?) {
+                Verdict::Wrong => return Err(wrong((*takes).to_owned())),
+                verdict => verdict,
+            }
+        }
         Meaning::Librdkafka => Verdict::Librdkafka,
         Meaning::Nothing(why) => {
             tracing::info!("{}: {}.{key} changes nothing: {why}", place.asked, place.key);
@@ -236,7 +246,12 @@ fn apply_one(draft: &mut Draft, row: &Row, key: &str, value: &Value, place: Plac
 }
 
 /// An option that is in no row: librdkafka's own, or nobody's.
-fn apply_librdkafkas_own(draft: &mut Draft, key: &str, value: &Value, place: Place<'_>) -> Result<(), ClientError> {
+fn apply_librdkafkas_own(
+    draft: &mut Draft,
+    key: &str,
+    value: &Value,
+    place: Place<'_>,
+) -> Result<(), ClientError> {
     if librdkafka::knows(key, place.role) {
         return pass_through(draft, key, key, value, place);
     }
@@ -249,11 +264,20 @@ fn apply_librdkafkas_own(draft: &mut Draft, key: &str, value: &Value, place: Pla
         };
         return Err(config_error(place.asked, format!("{at} is an option of {who}")).remedy(instead));
     }
-    Err(config_error(place.asked, format!("{at} is an option that nobody knows{}", nearest(key, names(place.role))))
-        .remedy("correct its name, or take it out"))
+    Err(config_error(
+        place.asked,
+        format!("{at} is an option that nobody knows{}", nearest(key, names(place.role))),
+    )
+    .remedy("correct its name, or take it out"))
 }
 
-fn pass_through(draft: &mut Draft, name: &str, key: &str, value: &Value, place: Place<'_>) -> Result<(), ClientError> {
+fn pass_through(
+    draft: &mut Draft,
+    name: &str,
+    key: &str,
+    value: &Value,
+    place: Place<'_>,
+) -> Result<(), ClientError> {
     if place.library != Library::Rdkafka {
         return Err(ClientError::new(
             ErrorKind::Unsupported,
@@ -264,7 +288,9 @@ fn pass_through(draft: &mut Draft, name: &str, key: &str, value: &Value, place: 
     }
     let text = match value {
         Value::String(_) | Value::Bool(_) | Value::Number(_) => plain(value),
-        Value::Array(_) => words(value).ok_or_else(|| wrong(key, value, "a list of strings", place))?.join(","),
+        Value::Array(_) => {
+            words(value).ok_or_else(|| wrong(key, value, "a list of strings", place))?.join(",")
+        }
         _ => return Err(wrong(key, value, "a string, a number or a boolean", place)),
     };
     let passed = match place.role {
@@ -325,7 +351,9 @@ fn word(value: &Value) -> Option<String> {
 fn words(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::String(text) => Some(text.split(',').map(|word| word.trim().to_owned()).collect()),
-        Value::Array(list) => list.iter().map(|one| one.as_str().map(|word| word.trim().to_owned())).collect(),
+        Value::Array(list) => {
+            list.iter().map(|one| one.as_str().map(|word| word.trim().to_owned())).collect()
+        }
         _ => None,
     }
 }

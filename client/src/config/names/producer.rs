@@ -84,11 +84,7 @@ pub(super) static ROWS: &[Row] = &[
         &["transactional.id"],
         Meaning::Text(|d, text| d.producer.transactional_id = Some(text)),
     ),
-    row(
-        &["max_block_ms"],
-        &[],
-        Meaning::Millis(0, I32, |d, time| d.producer.max_block = time),
-    ),
+    row(&["max_block_ms"], &[], Meaning::Millis(0, I32, |d, time| d.producer.max_block = time)),
     row(
         &["delivery_timeout_ms"],
         &["message.timeout.ms", "delivery.timeout.ms"],
@@ -113,7 +109,11 @@ pub(super) static ROWS: &[Row] = &[
             Verdict::Set
         }),
     ),
-    row(&["transaction_timeout_ms"], &["transaction.timeout.ms"], Meaning::Nothing("there are no transactions here")),
+    row(
+        &["transaction_timeout_ms"],
+        &["transaction.timeout.ms"],
+        Meaning::Nothing("there are no transactions here"),
+    ),
     row(
         &["allow_auto_create_topics"],
         &["allow.auto.create.topics"],
@@ -121,7 +121,16 @@ pub(super) static ROWS: &[Row] = &[
     ),
     row(
         &[],
-        &["dr_cb", "dr_msg_cb", "partitioner_cb", "msg_order_cmp", "delivery.report.only.error", "produce.offset.report"],
-        Meaning::Refused("delivery reports belong to the publisher; publish with `publish_acknowledged` to get them"),
+        &[
+            "dr_cb",
+            "dr_msg_cb",
+            "partitioner_cb",
+            "msg_order_cmp",
+            "delivery.report.only.error",
+            "produce.offset.report",
+        ],
+        Meaning::Refused(
+            "delivery reports belong to the publisher; publish with `publish_acknowledged` to get them",
+        ),
     ),
 ];
