@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+mod admin;
 mod backend;
 mod embedded;
 mod error;
@@ -17,6 +18,12 @@ mod record;
 mod runtime;
 mod signal;
 
+pub use admin::{
+    Admin, ApiSupport, BrokerDescription, Call, ClusterDescription, CommittedOffset, ConfigChange,
+    ConfigEntry, ConfigResource, ConfigSource, CreatedTopic, DeleteUpTo, Each, FoundOffset, GroupDescription,
+    GroupSummary, LogDir, LogDirPartition, MemberDescription, NewTopic, OffsetAt, OffsetMove,
+    PartitionDescription, ResetTo, TopicDescription, TopicSummary,
+};
 pub use backend::RebalanceListener;
 pub use embedded::{EmbeddedBroker, embedded_broker};
 pub use error::{ClientError, ErrorKind};
