@@ -14,6 +14,8 @@ mod embedded;
 mod error;
 mod native;
 mod options;
+#[cfg(feature = "rdkafka")]
+mod rdkafka;
 mod record;
 mod runtime;
 mod signal;

@@ -6,6 +6,8 @@
 pub(crate) mod chunks;
 pub(crate) mod cluster;
 pub(crate) mod connection;
+pub(crate) mod consumer;
+pub(crate) mod producer;
 pub(crate) mod retry;
 mod sasl;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Knows nothing of logs, files or offsets other than those written in a batch.
 
 pub mod build;
+pub mod builder;
 pub mod compression;
 pub mod header;
 pub mod records;
@@ -13,6 +14,7 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 
 pub use build::{BuildOptions, RecordToWrite, build};
+pub use builder::{BatchBuilder, ClosedBatch, RecordParts};
 pub use compression::Codec;
 pub use header::{BatchHeader, HEADER_BYTES};
 pub use records::Record;

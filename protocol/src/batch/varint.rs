@@ -41,21 +41,42 @@ fn read_raw(bytes: &[u8], at: &mut usize, most: usize) -> Option<u64> {
 }
 
 /// Writes a number of 32 bits.
+#[inline]
 pub fn write_i32(out: &mut Vec<u8>, value: i32) {
     write_raw(out, u64::from(((value << 1) ^ (value >> 31)) as u32));
 }
 
 /// Writes a number of 64 bits.
+#[inline]
 pub fn write_i64(out: &mut Vec<u8>, value: i64) {
     write_raw(out, ((value << 1) ^ (value >> 63)) as u64);
 }
 
+#[inline]
 fn write_raw(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
     }
     out.push(value as u8);
+}
+
+/// How many bytes a number of 32 bits has.
+#[inline]
+pub fn size_i32(value: i32) -> usize {
+    size_raw(u64::from(((value << 1) ^ (value >> 31)) as u32))
+}
+
+/// How many bytes a number of 64 bits has.
+#[inline]
+pub fn size_i64(value: i64) -> usize {
+    size_raw(((value << 1) ^ (value >> 63)) as u64)
+}
+
+#[inline]
+fn size_raw(value: u64) -> usize {
+    let bits = u64::BITS - (value | 1).leading_zeros();
+    bits.div_ceil(7) as usize
 }
 
 #[cfg(test)]
@@ -68,7 +89,9 @@ mod tests {
         fn what_is_written_is_read(small in any::<i32>(), large in any::<i64>()) {
             let mut bytes = Vec::new();
             write_i32(&mut bytes, small);
+            prop_assert_eq!(bytes.len(), size_i32(small));
             write_i64(&mut bytes, large);
+            prop_assert_eq!(bytes.len(), size_i32(small) + size_i64(large));
             let mut at = 0;
             prop_assert_eq!(read_i32(&bytes, &mut at), Some(small));
             prop_assert_eq!(read_i64(&bytes, &mut at), Some(large));

@@ -77,6 +77,13 @@ pub(crate) struct Known {
     error: Option<ClientError>,
 }
 
+impl Known {
+    /// Why nothing newer is known, where asking failed.
+    pub(crate) fn error(&self) -> Option<&ClientError> {
+        self.error.as_ref()
+    }
+}
+
 /// What is to be asked for.
 #[derive(Debug, Default)]
 struct Interest {
