@@ -23,7 +23,7 @@ use tokio::sync::{Notify, watch};
 pub(crate) use coordinators::CoordinatorKind;
 pub(crate) use keeper::topic as topic_request;
 pub(crate) use lanes::Lane;
-pub(crate) use metadata::{Broker, Leader, Metadata, Partition, Topic};
+pub(crate) use metadata::{Leader, Metadata, Partition, Topic};
 
 use super::connection::{Connection, RequestError, Target};
 use super::retry::{Backoff, Remedy, remedy};
@@ -181,17 +181,6 @@ impl Cluster {
             drop(interest);
             self.ask.notify_one();
         }
-    }
-
-    /// Keeps only these topics up to date.
-    pub(crate) fn want_only<'a>(&self, topics: impl IntoIterator<Item = &'a Arc<str>>) {
-        let mut interest = self.interest.lock();
-        interest.all = false;
-        interest.topics = topics.into_iter().cloned().collect();
-        interest.asked += 1;
-        interest.added = interest.asked;
-        drop(interest);
-        self.ask.notify_one();
     }
 
     /// Has everything asked for anew, soon. Many who ask at about the same time are answered by one request.
