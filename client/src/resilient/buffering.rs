@@ -181,7 +181,7 @@ impl Core {
                 core.told(number, outcome);
             }
         });
-        let refused = backend.send(&record, Some(report)).err()?;
+        let Err(refused) = backend.send(&record, Some(report)) else { return Some(Ok(())) };
         self.state.lock().buffered.remove(&number);
         match refused {
             Refused::Full(_) if self.state.lock().tries > 0 => Some(Err(self.away_and_full())),

@@ -45,10 +45,16 @@ fn configs_that_cannot_be(library: &'static str) {
     says(&error, ErrorKind::Config, &["linger_ms", "soon"]);
     let error = publishing(json!({ "kafka_library": "carrier pigeon" })).unwrap_err();
     says(&error, ErrorKind::Config, &["carrier pigeon", "native"]);
-    for destination in ["kafka://queue/x", "kafka://topic/", "kafka://topic/a b", "amqp://topic/x", ""] {
+    for (destination, words) in [
+        ("kafka://queue/x", "kafka://topic/"),
+        ("kafka://topic/", "the topic's name is empty"),
+        ("kafka://topic/a b", "a b"),
+        ("amqp://topic/x", "kafka://topic/"),
+        ("", "kafka://topic/"),
+    ] {
         let error = publishing(json!({ "destination": destination })).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Config | ErrorKind::InvalidArgument), "{error}");
-        says(&error, error.kind(), &["kafka://topic/"]);
+        says(&error, error.kind(), &[words]);
     }
     let error = subscribing(json!({ "consumer_config": { "session_timeout_ms": -1 } })).unwrap_err();
     says(&error, ErrorKind::Config, &["session_timeout_ms"]);
