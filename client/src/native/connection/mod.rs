@@ -124,6 +124,8 @@ struct State {
     /// How many requests were accepted, and of how many the transport has taken a byte.
     accepted: u64,
     begun: u64,
+    /// How many answers came.
+    answered: u64,
     ended: Option<ClientError>,
     used: Instant,
 }
@@ -320,6 +322,7 @@ impl State {
             outgoing: VecDeque::new(),
             accepted: 0,
             begun: 0,
+            answered: 0,
             ended: None,
             used: Instant::now(),
         }

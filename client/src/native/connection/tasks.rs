@@ -48,6 +48,7 @@ impl Shared {
                 "it is for request {correlation}, and that for {expected} is due"
             )));
         }
+        state.answered += 1;
         drop(state);
         // Who gave up waiting need not be told.
         let _ = request.answer.send(Ok(AnswerFrame::new(request.api, request.version, frame)));
@@ -132,7 +133,14 @@ fn ended(shared: &Shared, error: &InletError) -> ClientError {
             }
             None => shared.disconnected(error.to_string()),
         },
-        InletError::Closed => shared.disconnected(error.to_string()),
+        InletError::Closed => {
+            let closed = shared.disconnected(error.to_string());
+            // Versions are told to anybody. Who is to sign on and does not is let go without a word.
+            match shared.state.lock().answered {
+                0 | 1 => closed.remedy("if the broker wants TLS or a password there, set security_protocol"),
+                _ => closed,
+            }
+        }
     }
 }
 
