@@ -198,6 +198,7 @@ impl Connection {
     }
 
     /// Ends when the connection has ended.
+    #[cfg(test)]
     pub(crate) async fn ended(&self) {
         let mut stop = self.shared.stop.subscribe();
         // The sender is alive as long as this handle is.
@@ -304,13 +305,6 @@ pub(crate) struct EncodedRequest {
     api: ApiKey,
     version: i16,
     bytes: BytesMut,
-}
-
-impl EncodedRequest {
-    /// Its bytes, the length in front included.
-    pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
-    }
 }
 
 impl State {
