@@ -170,6 +170,9 @@ impl Member {
         self.membership.rejoin();
         if passes(&error) {
             tracing::debug!(%error, "the group's coordinator cannot be asked");
+            if error.kind() == ErrorKind::Unreachable && !std::mem::replace(&mut self.told_away, true) {
+                self.context.shelf.tell(error.asked(self.asked("joining")));
+            }
             return Trouble::Again { pause: true };
         }
         Trouble::Fatal(error.asked(self.asked("joining")))

@@ -55,6 +55,8 @@ pub(super) struct Member {
     /// Where it leads: the partitions that were there when they were shared out.
     led: Option<PartitionCounts>,
     backoff: Backoff,
+    /// The subscriber knows that no broker can be reached.
+    told_away: bool,
 }
 
 impl Member {
@@ -78,6 +80,7 @@ impl Member {
             last: (Vec::new(), NO_GENERATION),
             led: None,
             backoff,
+            told_away: false,
         }
     }
 
@@ -108,6 +111,7 @@ impl Member {
             let trouble = match self.join().await {
                 Ok(again) => {
                     self.backoff.reset();
+                    self.told_away = false;
                     if again {
                         self.membership.rejoin();
                         Trouble::Again { pause: false }
