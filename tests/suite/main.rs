@@ -12,6 +12,7 @@ mod fuzz;
 mod groups;
 mod harness;
 mod interop;
+mod run;
 mod serve;
 mod tidy;
 mod topics;
