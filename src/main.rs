@@ -22,6 +22,8 @@ enum Command {
     Serve(cli::serve::Serve),
     /// Run a command with a broker of its own: klamm run --topic orders -- pytest
     Run(cli::run::Run),
+    /// Check the files of a data folder: batches, checksums, offsets, indexes.
+    Check(cli::check::Check),
 }
 
 fn main() -> ExitCode {
@@ -29,9 +31,11 @@ fn main() -> ExitCode {
     let done = match args.command {
         Command::Serve(serve) => serve.run().map(|()| ExitCode::SUCCESS),
         Command::Run(run) => run.run(),
+        Command::Check(check) => check.run(),
     };
     match done {
         Ok(code) => code,
+        Err(error) if cli::is_closed_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("klamm: {error}");
             ExitCode::FAILURE
