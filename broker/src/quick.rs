@@ -16,7 +16,7 @@ const LOOK: Duration = Duration::from_micros(50);
 const QUICK: Duration = Duration::from_micros(100);
 
 /// Connections that look at the moment, of all brokers of the process.
-static LOOKERS: AtomicUsize = AtomicUsize::new(0);
+static LOOKERS: Lookers = Lookers(AtomicUsize::new(0));
 
 /// How many may look at once: half of the processors are left to the clients. A single one always is.
 static MOST_LOOKERS: LazyLock<usize> =
@@ -31,7 +31,7 @@ pub(crate) struct Quickness {
 impl Quickness {
     /// Waits for a moment, without sleeping, until `arrived` says that there is something to be read, if that is likely.
     pub(crate) fn look(&self, arrived: impl Fn() -> bool) {
-        let looker = if self.quick { Looker::new() } else { None };
+        let looker = if self.quick { LOOKERS.enter(*MOST_LOOKERS) } else { None };
         if looker.is_some() {
             let began = Instant::now();
             while !arrived() && began.elapsed() < LOOK {
@@ -46,19 +46,24 @@ impl Quickness {
     }
 }
 
-/// One of those that look; no longer when dropped.
-struct Looker;
+/// How many look.
+struct Lookers(AtomicUsize);
 
-impl Looker {
-    fn new() -> Option<Looker> {
-        let more = |lookers| (lookers < *MOST_LOOKERS).then_some(lookers + 1);
-        LOOKERS.fetch_update(Relaxed, Relaxed, more).is_ok().then_some(Looker)
+impl Lookers {
+    /// None: `most` look already.
+    fn enter(&self, most: usize) -> Option<Looker<'_>> {
+        let more = |lookers| if lookers < most { Some(lookers + 1) } else { None };
+        // One that is refused must not come to be: it would be counted out when dropped.
+        self.0.fetch_update(Relaxed, Relaxed, more).is_ok().then(|| Looker(self))
     }
 }
 
-impl Drop for Looker {
+/// One of those that look; no longer when dropped.
+struct Looker<'a>(&'a Lookers);
+
+impl Drop for Looker<'_> {
     fn drop(&mut self) {
-        LOOKERS.fetch_sub(1, Relaxed);
+        self.0.0.fetch_sub(1, Relaxed);
     }
 }
 
@@ -85,5 +90,17 @@ mod tests {
         let mut quickness = Quickness::default();
         quickness.learn(Duration::ZERO);
         quickness.look(|| false);
+    }
+
+    #[test]
+    fn no_more_than_may_look_at_once() {
+        let lookers = Lookers(AtomicUsize::new(0));
+        let only = lookers.enter(1);
+        assert!(only.is_some());
+        assert!(lookers.enter(1).is_none());
+        assert!(lookers.enter(1).is_none(), "a refusal has made room");
+        drop(only);
+        assert!(lookers.enter(1).is_some());
+        assert!(lookers.enter(0).is_none());
     }
 }
