@@ -103,7 +103,8 @@ fn what_is_written_there_is_read_here(library: &'static str) {
     let here = whole(read_here(&place, &written_here(&place)));
     for make in makes() {
         let topic = place.topic(PARTITIONS);
-        let lines: Vec<_> = CODECS.iter().flat_map(|codec| records().into_iter().map(|one| one.told(codec))).collect();
+        let lines: Vec<_> =
+            CODECS.iter().flat_map(|codec| records().into_iter().map(|one| one.told(codec))).collect();
         write(make, &place.address, &topic, &lines);
         let there = whole(read_here(&place, &topic));
         assert_eq!(there, here, "{make} and this client agree on where keys go");

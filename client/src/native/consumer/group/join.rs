@@ -174,7 +174,8 @@ impl Member {
         if passes(&error) {
             tracing::debug!(%error, "the group's coordinator cannot be asked");
             if error.kind() == ErrorKind::Unreachable && !std::mem::replace(&mut self.told_away, true) {
-                self.context.shelf.tell(error.asked(self.asked("joining")));
+                let told = error.asked(self.asked("joining"));
+                self.context.shelf.tell(told.remedy("start a broker there, or correct bootstrap_servers"));
             }
             return Trouble::Again { pause: true };
         }
