@@ -57,9 +57,6 @@ impl Member {
     }
 
     async fn send_join(&mut self) -> Result<JoinGroupResponse, Trouble> {
-        // Only the answer waits for other members; finding whom to ask takes no longer than for any other request.
-        let found = self.context.cluster.coordinator(self.group_id(), self.deadline()).await;
-        found.map_err(|error| self.no_answer(error))?;
         let options = &self.context.options;
         let patience = options
             .max_poll_interval
@@ -169,17 +166,20 @@ impl Member {
     }
 
     /// No answer came: whoever coordinates the group then is asked.
-    fn no_answer(&mut self, error: ClientError) -> Trouble {
+    pub(super) fn no_answer(&mut self, error: ClientError) -> Trouble {
         self.membership.rejoin();
-        if passes(&error) {
-            tracing::debug!(%error, "the group's coordinator cannot be asked");
-            if error.kind() == ErrorKind::Unreachable && !std::mem::replace(&mut self.told_away, true) {
-                let told = error.asked(self.asked("joining"));
-                self.context.shelf.tell(told.remedy("start a broker there, or correct bootstrap_servers"));
-            }
-            return Trouble::Again { pause: true };
+        if !passes(&error) {
+            return Trouble::Fatal(error.asked(self.asked("joining")));
         }
-        Trouble::Fatal(error.asked(self.asked("joining")))
+        tracing::debug!(%error, "the group's coordinator cannot be asked");
+        let now = Instant::now();
+        // What passes is told once it has lasted as long as a request may.
+        let (since, told) = self.unanswered.get_or_insert((now, false));
+        if !*told && now.duration_since(*since) >= self.context.cluster.options().request_timeout {
+            *told = true;
+            self.context.shelf.tell(error.asked(self.asked("joining")));
+        }
+        Trouble::Again { pause: true }
     }
 
     /// What is to be done about an error.

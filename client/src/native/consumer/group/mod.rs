@@ -55,8 +55,8 @@ pub(super) struct Member {
     /// Where it leads: the partitions that were there when they were shared out.
     led: Option<PartitionCounts>,
     backoff: Backoff,
-    /// The subscriber knows that no broker can be reached.
-    told_away: bool,
+    /// Since when the coordinator cannot be asked, and whether that has been told.
+    unanswered: Option<(Instant, bool)>,
 }
 
 impl Member {
@@ -80,7 +80,7 @@ impl Member {
             last: (Vec::new(), NO_GENERATION),
             led: None,
             backoff,
-            told_away: false,
+            unanswered: None,
         }
     }
 
@@ -96,6 +96,7 @@ impl Member {
             deadline = leaves => deadline,
             fatal = self.live() => {
                 self.lose().await;
+                self.commits.end();
                 self.context.shelf.tell(fatal);
                 return;
             }
@@ -106,20 +107,8 @@ impl Member {
     /// Joins again and again. Gives why it cannot any more.
     async fn live(&mut self) -> ClientError {
         loop {
-            self.find_topics().await;
-            self.give_up_before_joining().await;
-            let trouble = match self.join().await {
-                Ok(again) => {
-                    self.backoff.reset();
-                    self.told_away = false;
-                    if again {
-                        self.membership.rejoin();
-                        Trouble::Again { pause: false }
-                    } else {
-                        self.stay().await
-                    }
-                }
-                Err(trouble) => trouble,
+            let trouble = match self.join_and_stay().await {
+                Ok(trouble) | Err(trouble) => trouble,
             };
             match trouble {
                 Trouble::Again { pause: false } => {}
@@ -129,8 +118,21 @@ impl Member {
         }
     }
 
+    async fn join_and_stay(&mut self) -> Result<Trouble, Trouble> {
+        self.find_topics().await?;
+        self.give_up_before_joining().await;
+        let again = self.join().await?;
+        self.backoff.reset();
+        self.unanswered = None;
+        if again {
+            self.membership.rejoin();
+            return Ok(Trouble::Again { pause: false });
+        }
+        Ok(self.stay().await)
+    }
+
     /// Finds out which topics are subscribed to now, and has them kept up to date.
-    async fn find_topics(&mut self) {
+    async fn find_topics(&mut self) -> Result<(), Trouble> {
         let cluster = &self.context.cluster;
         match &self.subscription {
             Subscription::Topics(topics) => {
@@ -139,13 +141,13 @@ impl Member {
             }
             Subscription::Pattern(_) => {
                 cluster.want_all();
-                while let Err(error) = cluster.refreshed(self.deadline()).await {
-                    tracing::debug!(%error, "the topics cannot be asked for");
-                    tokio::time::sleep(self.backoff.next()).await;
+                if let Err(error) = cluster.refreshed(self.deadline()).await {
+                    return Err(self.no_answer(error));
                 }
                 self.topics = self.matching();
             }
         }
+        Ok(())
     }
 
     /// The topics that match the subscription and exist.
