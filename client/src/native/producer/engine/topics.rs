@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::super::accumulator::{Accumulator, Table, Waiting};
+use super::super::accumulator::Accumulator;
+use super::super::table::{Table, Topic, Waiting};
 use super::track::Track;
 use super::{Action, Due, Engine};
 use crate::error::{ClientError, ErrorKind};
@@ -230,7 +231,7 @@ impl Engine {
 /// hopeless.
 fn place_waiting(
     accumulator: &Accumulator,
-    topic: &super::super::accumulator::Topic,
+    topic: &Topic,
     waiting: VecDeque<Waiting>,
 ) -> (VecDeque<Waiting>, Vec<Waiting>) {
     let (mut left, mut hopeless) = (VecDeque::new(), Vec::new());

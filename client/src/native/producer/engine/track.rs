@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use klamm_protocol::batch::header::later_sequence;
 
-use super::super::accumulator::{Accumulator, Partition, Peek};
+use super::super::accumulator::Accumulator;
 use super::super::batch::{Batch, Stamp};
+use super::super::partition::{Partition, Peek};
 use super::super::settings::{MAX_IN_FLIGHT_IDEMPOTENT, Settings};
 use super::{Broker, Identity};
 use crate::error::ClientError;
