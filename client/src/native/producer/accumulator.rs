@@ -81,7 +81,7 @@ impl Accumulator {
             return match done {
                 Some(Put::Done | Put::Tell) => Ok(()),
                 Some(Put::Full | Put::Elsewhere(_)) => {
-                    self.starve(&offer.parts);
+                    self.starve(offer.parts.size_alone() + REPORT_OVERHEAD);
                     Err(Refused::Full(offer.report))
                 }
                 None => self.wait(topic, table.index(&topic.name), record.partition, offer),
@@ -210,7 +210,7 @@ impl Accumulator {
         // A single one always finds room, even if it has the size of the whole buffer.
         let charged = (parts.size_alone() + WAITING_OVERHEAD + REPORT_OVERHEAD).min(self.budget.limit());
         if !self.budget.take(charged) {
-            self.starve(parts);
+            self.starve(charged);
             return Err(Refused::Full(offer.report));
         }
         let mut waiting = topic.waiting.lock();
@@ -265,8 +265,10 @@ impl Accumulator {
     }
 
     /// Says that somebody finds no room, so that nothing lingers.
-    fn starve(&self, parts: &RecordParts<'_>) {
-        self.budget.starve(parts.size_alone() + REPORT_OVERHEAD);
+    ///
+    /// `bytes` is no less than what would have been taken: if there is so much now, the next attempt succeeds.
+    fn starve(&self, bytes: usize) {
+        self.budget.starve(bytes);
         self.inbox.starved();
     }
 

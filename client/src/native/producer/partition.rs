@@ -78,6 +78,12 @@ impl Offer<'_> {
     fn overhead(&self) -> usize {
         if self.report.is_some() { REPORT_OVERHEAD } else { 0 }
     }
+
+    /// By how much a batch's share of memory grows.
+    #[inline]
+    fn step(&self) -> usize {
+        CHARGE_STEP.min(self.settings.batch_size)
+    }
 }
 
 /// What became of a record.
@@ -168,7 +174,7 @@ impl Partition {
         if let Some(open) = &mut queue.open {
             let measured = open.builder.measure(&offer.parts);
             if open.builder.size() + measured.size <= offer.settings.batch_size {
-                if !open.charge(measured.size + offer.overhead(), CHARGE_STEP, offer.budget) {
+                if !open.charge(measured.size + offer.overhead(), offer.step(), offer.budget) {
                     return Put::Full;
                 }
                 open.push(&offer.parts, measured, &mut offer.report);
@@ -206,7 +212,7 @@ impl Partition {
         let (settings, budget) = (offer.settings, offer.budget);
         let size = offer.parts.size_alone();
         let used = size + offer.overhead();
-        let mut charged = used.max(CHARGE_STEP.min(settings.batch_size));
+        let mut charged = used.max(offer.step());
         if !budget.take(charged) {
             charged = used;
             if !budget.take(charged) {
