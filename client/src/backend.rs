@@ -82,6 +82,9 @@ pub(crate) enum SeekTo {
     Found(OffsetSpec),
 }
 
+/// An offset for each partition; none where there is none.
+pub(crate) type Offsets = Vec<(TopicPartition, Option<i64>)>;
+
 /// What is committed.
 #[derive(Debug, Clone)]
 pub(crate) enum Commit {
@@ -148,17 +151,14 @@ pub(crate) trait ConsumerBackend: Send + Sync + std::fmt::Debug {
     fn resume(&self, partitions: Option<&[TopicPartition]>);
 
     /// The committed offset of each, where there is one.
-    fn committed(
-        &self,
-        partitions: Vec<TopicPartition>,
-    ) -> BoxFuture<'_, Result<Vec<(TopicPartition, Option<i64>)>, ClientError>>;
+    fn committed(&self, partitions: Vec<TopicPartition>) -> BoxFuture<'_, Result<Offsets, ClientError>>;
 
     /// Offsets of these partitions; none where there is no record at or after the time.
     fn offsets(
         &self,
         partitions: Vec<TopicPartition>,
         spec: OffsetSpec,
-    ) -> BoxFuture<'_, Result<Vec<(TopicPartition, Option<i64>)>, ClientError>>;
+    ) -> BoxFuture<'_, Result<Offsets, ClientError>>;
 
     /// Commits what was handed out where commits are automatic, leaves the group, and ends.
     fn close(&self, deadline: Instant) -> BoxFuture<'_, Result<(), ClientError>>;

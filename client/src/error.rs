@@ -38,6 +38,8 @@ pub enum ErrorKind {
     Serialize,
     /// A payload does not decode. The raw record is with the error.
     Decode,
+    /// A pipeline's function made an error of a record. The record is with the error.
+    Processing,
     /// The option or the feature is not there in this library, this build or this broker.
     Unsupported,
     /// There is no committed offset and `auto_offset_reset` is `none`, or the offset is gone.

@@ -6,9 +6,12 @@
 pub(crate) mod chunks;
 pub(crate) mod cluster;
 pub(crate) mod connection;
+pub(crate) mod consumer;
 pub(crate) mod producer;
 pub(crate) mod retry;
 mod sasl;
+#[cfg(test)]
+pub(crate) mod testing;
 mod transport;
 pub(crate) mod versions;
 

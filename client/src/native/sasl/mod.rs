@@ -4,6 +4,8 @@
 
 mod plain;
 mod scram;
+#[cfg(test)]
+mod tests;
 
 use std::time::{Duration, Instant};
 

@@ -5,6 +5,8 @@
 mod in_process;
 mod tcp;
 pub(super) mod tls;
+#[cfg(test)]
+mod tls_tests;
 
 use std::io;
 use std::sync::Arc;

@@ -4,6 +4,8 @@
 
 mod answer;
 mod tasks;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,7 +14,7 @@ use std::time::{Duration, Instant};
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::ApiKey;
 use kafka_protocol::messages::RequestHeader;
-use kafka_protocol::protocol::{Encodable, Message as _, Request, StrBytes};
+use kafka_protocol::protocol::{Encodable, Request, StrBytes};
 use klamm_broker::{InProcessSender, Unsent};
 use parking_lot::Mutex;
 use tokio::io::AsyncWrite;
