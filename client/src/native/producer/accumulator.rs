@@ -236,9 +236,9 @@ impl Accumulator {
 
     /// Puts a record that has waited into its partition, or gives it back where that is not there. To be called with the
     /// table held, so that nobody else takes the room that it gives up for a moment.
-    pub(super) fn put_waited(&self, topic: &Topic, mut waited: Waiting) -> Result<(), Waiting> {
+    pub(super) fn put_waited(&self, topic: &Topic, mut waited: Waiting) -> Option<Waiting> {
         let Some(place) = self.place(topic, waited.partition, waited.key.as_deref()) else {
-            return Err(waited);
+            return Some(waited);
         };
         self.budget.give(std::mem::take(&mut waited.charged));
         let (report, accepted) = (waited.report.take(), waited.accepted);
@@ -256,10 +256,10 @@ impl Accumulator {
             Choice::Sticky => self.put_sticky(topic, &mut offer),
         };
         match done {
-            Some(Put::Done | Put::Tell) => Ok(()),
+            Some(Put::Done | Put::Tell) => None,
             _ => {
                 let report = offer.report;
-                Err(Waiting { report, ..waited })
+                Some(Waiting { report, ..waited })
             }
         }
     }

@@ -253,12 +253,9 @@ impl Batch {
         records
     }
 
-    /// Two or more batches in the place of this one, of half the size at the most where records allow. None where it has
-    /// one record only: then it comes back.
-    pub(super) fn split(mut self, codec: Codec, budget: &Budget) -> Result<Vec<Batch>, Batch> {
-        if self.count < 2 {
-            return Err(self);
-        }
+    /// Two or more batches in the place of this one, of half the size at the most where records allow. It has to have more
+    /// than one record.
+    pub(super) fn split(mut self, codec: Codec, budget: &Budget) -> Vec<Batch> {
         let most = self.raw_size / 2;
         let records = self.records();
         let mut reports = std::mem::take(&mut self.reports).into_iter().peekable();
@@ -281,7 +278,7 @@ impl Batch {
                 part.push(&put, measured, &mut report);
             }
         }
-        Ok(self.share_out(parts, codec, budget))
+        self.share_out(parts, codec, budget)
     }
 
     /// Gives the parts what the whole had: its memory, its attempts, its place in the sequence.

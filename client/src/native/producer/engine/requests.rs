@@ -300,19 +300,15 @@ impl Engine {
 
     /// Puts smaller batches in the place of one that the broker finds too large.
     fn split(&mut self, at: usize, batch: Batch, told: &ClientError) {
-        let accumulator = Arc::clone(&self.accumulator);
-        match batch.split(accumulator.settings.codec, &accumulator.budget) {
-            Ok(parts) => {
-                if let Some(track) = self.tracks.get_mut(at) {
-                    parts.into_iter().for_each(|part| track.bring_back(part));
-                }
-            }
-            Err(single) => {
-                let why = format!("{}, for a record of {} bytes", told.why(), single.size());
-                let error = ClientError::new(ErrorKind::TooLarge, self.publishing(at), why)
-                    .remedy("send less at a time, or raise max.message.bytes of the topic");
-                self.give_up(at, single, &error);
-            }
+        if batch.count < 2 {
+            let why = format!("{}, for a record of {} bytes", told.why(), batch.size());
+            let error = ClientError::new(ErrorKind::TooLarge, self.publishing(at), why)
+                .remedy("send less at a time, or raise max.message.bytes of the topic");
+            return self.give_up(at, batch, &error);
+        }
+        let parts = batch.split(self.accumulator.settings.codec, &self.accumulator.budget);
+        if let Some(track) = self.tracks.get_mut(at) {
+            parts.into_iter().for_each(|part| track.bring_back(part));
         }
     }
 }

@@ -237,9 +237,9 @@ fn place_waiting(
     let (mut left, mut hopeless) = (VecDeque::new(), Vec::new());
     for record in waiting {
         match accumulator.put_waited(topic, record) {
-            Ok(()) => {}
-            Err(record) if record.looked_for => hopeless.push(record),
-            Err(record) => left.push_back(Waiting { looked_for: true, ..record }),
+            None => {}
+            Some(record) if record.looked_for => hopeless.push(record),
+            Some(record) => left.push_back(Waiting { looked_for: true, ..record }),
         }
     }
     (left, hopeless)
@@ -247,6 +247,5 @@ fn place_waiting(
 
 fn first_waiting(table: &Table, at: usize) -> Option<Instant> {
     let topic = table.topics.get(at)?;
-    let first = topic.waiting.lock().front().map(|waiting| waiting.accepted);
-    first
+    topic.waiting.lock().front().map(|waiting| waiting.accepted)
 }
