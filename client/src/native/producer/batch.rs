@@ -106,6 +106,8 @@ pub(super) struct Batch {
     pub(super) stamp: Option<Stamp>,
     /// How many batches of the partition had got a stamp before it got its own.
     pub(super) ordinal: u64,
+    /// The broker may have got it under its present stamp, and nobody knows.
+    pub(super) in_doubt: bool,
     /// Why it was not delivered the last time.
     pub(super) last_error: Option<ClientError>,
     content: Content,
@@ -146,6 +148,7 @@ impl Batch {
             attempts: 0,
             stamp: None,
             ordinal: 0,
+            in_doubt: false,
             last_error: None,
             content: Content::Closed(closed),
             reports: filling.reports,
@@ -289,7 +292,7 @@ impl Batch {
             part.charged = if at == last { left } else { part.builder.size().min(left) };
             left -= part.charged;
             let mut batch = Batch::seal(part, codec, budget, 0);
-            (batch.attempts, batch.ordinal) = (self.attempts, self.ordinal);
+            (batch.attempts, batch.ordinal, batch.in_doubt) = (self.attempts, self.ordinal, self.in_doubt);
             batch.last_error = self.last_error.clone();
             let before = i32::try_from(batch.number - self.number).unwrap_or(i32::MAX);
             batch.stamp = self.stamp.map(|stamp| Stamp {
