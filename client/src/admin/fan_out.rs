@@ -13,7 +13,6 @@ use kafka_protocol::error::ResponseError;
 use tokio::task::JoinSet;
 
 use crate::error::{ClientError, ErrorKind};
-use crate::native::cluster::CoordinatorKind;
 use crate::native::connection::{Connection, RequestError};
 use crate::native::retry::{Remedy, remedy};
 use crate::native::{Cluster, Lane, Node};
@@ -108,7 +107,7 @@ pub(super) async fn run<E: Errand>(
 /// Has who is in charge looked for anew.
 fn look_again(cluster: &Cluster, charge: &Charge) {
     match charge {
-        Charge::Coordinator(group) => cluster.forget_coordinator(CoordinatorKind::Group, group),
+        Charge::Coordinator(group) => cluster.forget_coordinator(group),
         Charge::Any | Charge::Controller | Charge::Broker(_) | Charge::Leader(_) => {
             cluster.refresh();
         }
@@ -232,7 +231,7 @@ async fn in_charge(
             Err(leaderless(&metadata, partition))
         }
         Charge::Coordinator(group) => {
-            let node = cluster.coordinator(CoordinatorKind::Group, group, deadline).await;
+            let node = cluster.coordinator(group, deadline).await;
             node.map(Node::Id).map_err(|error| (error, false))
         }
     }

@@ -105,7 +105,9 @@ fn outcome<T>(
 ) -> Result<T, ClientError> {
     match kafka_protocol::error::ResponseError::try_from_code(code) {
         None => Ok(value),
-        Some(error) => Err(ClientError::from_code(error, asked(), message)),
+        Some(error) => {
+            Err(ClientError::from_code(error, asked(), message.filter(|message| !message.is_empty())))
+        }
     }
 }
 

@@ -206,11 +206,7 @@ async fn offsets_of_groups_are_moved_described_and_deleted() {
 /// A member that stays in a group of its own: it is the leader, and gives itself the partition `t-0`.
 async fn join(admin: &Admin, group: &str) -> crate::native::connection::Connection {
     let deadline = admin.deadline();
-    let node = admin
-        .cluster
-        .coordinator(crate::native::cluster::CoordinatorKind::Group, group, deadline)
-        .await
-        .unwrap();
+    let node = admin.cluster.coordinator(group, deadline).await.unwrap();
     let connection = admin.cluster.connection(Node::Id(node), Lane::Group, deadline).await.unwrap();
     let protocol = JoinGroupRequestProtocol::default()
         .with_name(text("range"))

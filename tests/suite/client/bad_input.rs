@@ -92,7 +92,8 @@ fn a_broker_that_is_not_there(library: &'static str) {
 
 fn a_full_buffer(library: &'static str) {
     let place = Place::at(library, &nowhere());
-    let small = json!({ "producer_config": { "buffer_memory": 20_000, "batch_size": 1000, "max_block_ms": 50 } });
+    let small =
+        json!({ "producer_config": { "buffer_memory": 20_000, "batch_size": 1000, "max_block_ms": 50 } });
     let publisher = place.publisher("orders", small);
     let value = "x".repeat(1000);
     let mut accepted = 0;

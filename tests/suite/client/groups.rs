@@ -130,9 +130,8 @@ fn a_listener_is_told_before_partitions_go(place: &Place) {
         place.fill(&topic, 0..10);
         let notes = Arc::new(Notes::default());
         let config = place.subscribing(&topic, &group, strategy(how));
-        let first = klamm_client::create_subscriber("first", config)
-            .unwrap()
-            .with_rebalance_listener(notes.clone());
+        let first =
+            klamm_client::create_subscriber("first", config).unwrap().with_rebalance_listener(notes.clone());
         first.start().unwrap();
         notes.member.set(first.clone()).unwrap();
         read(&first, 10);

@@ -95,7 +95,8 @@ fn a_worker_that_is_killed_in_the_middle_loses_nothing(library: &'static str) {
         worker.args(["--exact", "client::pipelines::worker", "--ignored", "--nocapture"]);
         let mut worker = worker.env("KLAMM_SUITE_PIPELINE", &config).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(worker.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let reached = lines.any(|line| line.strip_prefix("at ").is_some_and(|n| n.parse() == Ok::<u64, _>(last)));
+        let reached =
+            lines.any(|line| line.strip_prefix("at ").is_some_and(|n| n.parse() == Ok::<u64, _>(last)));
         if last == 999 {
             assert!(reached);
             assert_eq!(written(&place, &to, 1000), (0..1000).collect());

@@ -68,7 +68,11 @@ fn order_is_kept_and_nothing_lost_over_kills(library: &'static str) {
 fn read_up_to(consumer: &klamm_client::ResilientConsumer, seen: &mut Vec<u64>, count: u64) {
     let deadline = Instant::now() + DEADLINE;
     while seen.iter().max().is_none_or(|last| last + 1 < count) {
-        assert!(Instant::now() < deadline, "{count} are to come, and the last that came was {:?}", seen.last());
+        assert!(
+            Instant::now() < deadline,
+            "{count} are to come, and the last that came was {:?}",
+            seen.last()
+        );
         if let Some(record) = consumer.get_record(Duration::from_millis(200)).unwrap() {
             seen.push(number(&record));
         }

@@ -166,8 +166,7 @@ fn tasks_read_and_publish_too(place: &Place) {
 
 fn three_groups_each_see_everything(place: &Place) {
     let topic = place.topic(2);
-    let groups: Vec<_> =
-        (0..3).map(|_| place.subscriber(&topic, &unique("group"), json!({}))).collect();
+    let groups: Vec<_> = (0..3).map(|_| place.subscriber(&topic, &unique("group"), json!({}))).collect();
     place.fill(&topic, 0..30);
     for subscriber in groups {
         let mut all = numbers(&subscriber, 30);

@@ -20,7 +20,6 @@ use parking_lot::{Mutex, RwLock};
 use rand::seq::SliceRandom;
 use tokio::sync::{Notify, watch};
 
-pub(crate) use coordinators::CoordinatorKind;
 pub(crate) use keeper::topic as topic_request;
 pub(crate) use lanes::Lane;
 pub(crate) use metadata::{Leader, Metadata, Partition, Topic};
@@ -62,7 +61,7 @@ pub(crate) struct Cluster {
     known: watch::Sender<Known>,
     interest: Mutex<Interest>,
     ask: Arc<Notify>,
-    coordinators: Mutex<HashMap<(CoordinatorKind, Arc<str>), i32>>,
+    coordinators: Mutex<HashMap<Arc<str>, i32>>,
     closed: watch::Sender<bool>,
 }
 
@@ -215,15 +214,6 @@ impl Cluster {
             Some(error) => error.clone().asked(asked),
             None => ClientError::new(ErrorKind::TimedOut, asked, "no answer came in time"),
         }
-    }
-
-    /// Waits until a topic is known and one of its partitions has a leader. Asks for it as often as that takes.
-    pub(crate) async fn topic(&self, name: &Arc<str>, deadline: Instant) -> Result<Arc<Topic>, ClientError> {
-        self.want(name);
-        self.until(name, deadline, |metadata| {
-            metadata.topic(name).filter(|topic| topic.has_leader()).cloned()
-        })
-        .await
     }
 
     /// Waits until a partition has a leader that is not `but`. Asks as often as that takes.
