@@ -51,7 +51,7 @@ class ConfluentKafka:
     def __init__(self, bootstrap, linger):
         import confluent_kafka
 
-        self.kafka, self.bootstrap = confluent_kafka, bootstrap
+        self.kafka, self.bootstrap, self.linger = confluent_kafka, bootstrap, linger
         self.producer = confluent_kafka.Producer(
             {
                 "bootstrap.servers": bootstrap,
@@ -86,8 +86,10 @@ class ConfluentKafka:
         self.waiting = []
 
     def next(self):
+        # Waits until there are as many, or the time is over: where latency counts one is enough.
+        many = 1 if self.linger == 0 else 500
         while not self.waiting:
-            self.waiting = [message for message in self.consumer.consume(500, 0.05) if not message.error()][::-1]
+            self.waiting = [message for message in self.consumer.consume(many, 0.05) if not message.error()][::-1]
         return json.loads(self.waiting.pop().value())
 
 
