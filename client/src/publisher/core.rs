@@ -13,6 +13,7 @@ use super::message::Limits;
 use crate::backend::{ProducerBackend, RecordToSend, Refused, Report};
 use crate::config::PublisherConfig;
 use crate::details::{PublisherDetails, after, time_of};
+use crate::embedded::EmbeddedBroker;
 use crate::error::{ClientError, ErrorKind};
 use crate::factory::{Backends, Library, ProducerSetup};
 use crate::metrics::{self, PublisherMeters, as_gauge};
@@ -37,6 +38,8 @@ pub(crate) struct Core {
     max_request_size: usize,
     max_queued: usize,
     backend: Arc<dyn ProducerBackend>,
+    /// Kept alive, where the broker is within this process.
+    _broker: Option<EmbeddedBroker>,
     collector: Option<Arc<Collector>>,
     pub(super) losses: Arc<Losses>,
     meters: PublisherMeters,
@@ -56,6 +59,7 @@ impl Core {
             client: config.client.clone(),
             producer: config.producer.clone(),
         };
+        let broker = backends.broker(&config.client.bootstrap)?;
         let backend = backends.producer(&setup, Arc::clone(&losses) as _)?;
         let max_queued = config.producer.max_queued_records.unwrap_or(usize::MAX);
         let collector = if config.publish_interval.is_zero() {
@@ -80,6 +84,7 @@ impl Core {
             max_request_size: config.producer.max_request_size,
             max_queued,
             backend,
+            _broker: broker,
             collector,
             losses,
             meters,
