@@ -41,6 +41,7 @@
 
 #![forbid(unsafe_code)]
 
+mod admin;
 mod backend;
 mod codec;
 mod config;
@@ -65,6 +66,12 @@ mod signal;
 mod subscriber;
 mod trace;
 
+pub use admin::{
+    Admin, ApiSupport, BrokerDescription, Call, ClusterDescription, CommittedOffset, ConfigChange,
+    ConfigEntry, ConfigResource, ConfigSource, CreatedTopic, DeleteUpTo, Each, FoundOffset, GroupDescription,
+    GroupSummary, LogDir, LogDirPartition, MemberDescription, NewTopic, OffsetAt, OffsetMove,
+    PartitionDescription, ResetTo, TopicDescription, TopicSummary,
+};
 pub use backend::RebalanceListener;
 pub use codec::{Codec, CodecError, Json};
 pub use config::{Config, Node, Properties, create_node};

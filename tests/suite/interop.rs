@@ -14,12 +14,12 @@ use klamm_storage::batch::{self, BuildOptions, Codec, RecordToWrite};
 
 use crate::harness::{Process, Wire};
 
-fn peers() -> PathBuf {
+pub(crate) fn peers() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers")
 }
 
 /// Whether what a test needs is installed. In CI it has to be.
-fn have(needed: &[&str]) -> bool {
+pub(crate) fn have(needed: &[&str]) -> bool {
     for name in needed {
         let checked = Command::new(peers().join("setup")).args(["check", name]).output().unwrap();
         if !checked.status.success() {

@@ -3,6 +3,8 @@
 // All of it is tests, helpers included: what cannot be unwrapped fails one.
 #![allow(clippy::unwrap_used)]
 
+#[cfg(test)]
+mod client;
 mod configs;
 #[cfg(test)]
 mod conformance;

@@ -42,8 +42,10 @@ fn files_with(files: &[(PathBuf, String)], needle: &str) -> Vec<String> {
 
 #[test]
 fn unsafe_code_and_maps_live_in_one_file() {
-    let all: Vec<_> =
-        ["protocol/src", "storage/src", "broker/src", "src"].into_iter().flat_map(sources).collect();
+    let all: Vec<_> = ["protocol/src", "storage/src", "broker/src", "client/src", "src"]
+        .into_iter()
+        .flat_map(sources)
+        .collect();
     assert_eq!(files_with(&all, "unsafe {"), ["storage/src/mmap.rs"]);
     assert_eq!(files_with(&all, "memmap2"), ["storage/src/mmap.rs"]);
 }
@@ -66,6 +68,21 @@ fn crates_know_only_what_is_below_them() {
             files_with(&storage, above)
         );
     }
+    // The client starts brokers of its own process, and talks to them, in these places only.
+    let client: Vec<_> = sources("client/src")
+        .into_iter()
+        .filter(|(path, _)| !path.display().to_string().contains("tests"))
+        .collect();
+    assert!(files_with(&client, "klamm_storage").is_empty());
+    assert_eq!(
+        files_with(&client, "klamm_broker"),
+        [
+            "client/src/embedded.rs",
+            "client/src/native/connection/mod.rs",
+            "client/src/native/transport/in_process.rs",
+            "client/src/native/transport/mod.rs",
+        ]
+    );
     let broker = sources("broker/src");
     assert!(files_with(&broker, "klamm_client").is_empty());
     let below: Vec<_> =
@@ -85,8 +102,10 @@ fn the_systems_clock_is_read_in_one_place() {
 
 #[test]
 fn no_file_is_too_long() {
-    let all: Vec<_> =
-        ["protocol", "storage", "broker", "src", "tests/suite"].into_iter().flat_map(sources).collect();
+    let all: Vec<_> = ["protocol", "storage", "broker", "client", "src", "tests/suite"]
+        .into_iter()
+        .flat_map(sources)
+        .collect();
     for (path, text) in all {
         let lines = text.lines().count();
         assert!(lines <= LONGEST_FILE, "{} has {lines} lines: split it by noun", path.display());
@@ -95,7 +114,7 @@ fn no_file_is_too_long() {
 
 #[test]
 fn tests_do_not_sleep() {
-    let all: Vec<_> = ["protocol/src", "storage/src", "broker/src", "src", "tests/suite"]
+    let all: Vec<_> = ["protocol/src", "storage/src", "broker/src", "client/src", "src", "tests/suite"]
         .into_iter()
         .flat_map(sources)
         .collect();

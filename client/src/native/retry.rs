@@ -58,11 +58,6 @@ impl Backoff {
         pause.mul_f64(rand::random_range(0.8..1.2))
     }
 
-    /// How many pauses there were.
-    pub(crate) fn attempts(&self) -> u32 {
-        self.attempts
-    }
-
     /// Begins anew with the first.
     pub(crate) fn reset(&mut self) {
         self.attempts = 0;

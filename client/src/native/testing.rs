@@ -134,11 +134,12 @@ async fn accept(
 ) {
     match tls {
         None => serve(stream, reply).await,
-        Some(tls) => match tls.accept(stream).await {
-            Ok(stream) => serve(stream, reply).await,
-            // The client tells what was wrong.
-            Err(_) => {}
-        },
+        Some(tls) => {
+            // Where it does not come about, the client tells what was wrong.
+            if let Ok(stream) = tls.accept(stream).await {
+                serve(stream, reply).await;
+            }
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 # Sourced by the scripts beside it: how Kafka's classes are run. Needs PEERS, the folder tests/peers.
 
 PEERS_CACHE="$PEERS/.cache"
-KAFKA_LIBS="${KAFKA_LIBS:-$PEERS_CACHE/kafka/libs}"
-KAFKA_ARCHIVE="$PEERS_CACHE/kafka/classes.jsa"
+# KAFKA_RELEASE=3.9 takes that release instead of the current one.
+KAFKA_FOLDER="$PEERS_CACHE/kafka${KAFKA_RELEASE:+-$KAFKA_RELEASE}"
+KAFKA_LIBS="${KAFKA_LIBS:-$KAFKA_FOLDER/libs}"
+KAFKA_ARCHIVE="$KAFKA_FOLDER/classes.jsa"
 
 # Flags that every JVM gets: a short start matters more than top speed.
 java_flags() {

@@ -1,4 +1,4 @@
-//! Who coordinates which group and which transaction: asked for once, remembered until somebody says that it is wrong.
+//! Who coordinates which group: asked for once, remembered until somebody says that it is wrong.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,15 +11,6 @@ use super::{Cluster, Lane, Node};
 use crate::error::{ClientError, ErrorKind};
 use crate::native::retry::{Remedy, remedy};
 
-/// What is coordinated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum CoordinatorKind {
-    /// A consumer group, by its id.
-    Group,
-    /// A producer's transactions, by its transactional id.
-    Transaction,
-}
-
 /// The version from which on one request can ask for several.
 const BATCHED: i16 = 4;
 
@@ -27,26 +18,20 @@ const BATCHED: i16 = 4;
 const MOST_REMEMBERED: usize = 100_000;
 
 impl Cluster {
-    /// The broker that coordinates a group or a transaction. Asks as often as it takes until one is there.
-    pub(crate) async fn coordinator(
-        &self,
-        kind: CoordinatorKind,
-        key: &str,
-        deadline: Instant,
-    ) -> Result<i32, ClientError> {
-        let place = (kind, Arc::from(key));
-        if let Some(node) = self.coordinators.lock().get(&place) {
+    /// The broker that coordinates a group. Asks as often as it takes until one is there.
+    pub(crate) async fn coordinator(&self, group: &str, deadline: Instant) -> Result<i32, ClientError> {
+        if let Some(node) = self.coordinators.lock().get(group) {
             return Ok(*node);
         }
         let mut backoff = self.retry_backoff();
         loop {
-            let error = match self.ask_for_coordinator(kind, key, deadline).await {
+            let error = match self.ask_for_coordinator(group, deadline).await {
                 Ok(node) => {
                     let mut known = self.coordinators.lock();
                     if known.len() >= MOST_REMEMBERED {
                         known.clear();
                     }
-                    known.insert(place, node);
+                    known.insert(Arc::from(group), node);
                     return Ok(node);
                 }
                 Err(error) => error,
@@ -64,33 +49,19 @@ impl Cluster {
     }
 
     /// Forgets who coordinates: it has said that it does not, or cannot be reached.
-    pub(crate) fn forget_coordinator(&self, kind: CoordinatorKind, key: &str) {
-        self.coordinators.lock().remove(&(kind, Arc::from(key)));
+    pub(crate) fn forget_coordinator(&self, group: &str) {
+        self.coordinators.lock().remove(group);
     }
 
-    async fn ask_for_coordinator(
-        &self,
-        kind: CoordinatorKind,
-        key: &str,
-        deadline: Instant,
-    ) -> Result<i32, ClientError> {
-        let asked = || match kind {
-            CoordinatorKind::Group => format!("looking for the coordinator of the group '{key}'"),
-            CoordinatorKind::Transaction => {
-                format!("looking for the coordinator of the transactional id '{key}'")
-            }
-        };
+    async fn ask_for_coordinator(&self, group: &str, deadline: Instant) -> Result<i32, ClientError> {
+        let asked = || format!("looking for the coordinator of the group '{group}'");
         let connection = self.connection(Node::Any, Lane::Control, deadline).await?;
         let version = connection.version::<FindCoordinatorRequest>(i16::MAX)?;
-        let name = StrBytes::from_string(key.to_owned());
+        let name = StrBytes::from_string(group.to_owned());
         let request = if version >= BATCHED {
             FindCoordinatorRequest::default().with_coordinator_keys(vec![name])
         } else {
             FindCoordinatorRequest::default().with_key(name)
-        };
-        let request = match kind {
-            CoordinatorKind::Group => request,
-            CoordinatorKind::Transaction => request.with_key_type(1),
         };
         let answer = connection.call(&request, version, self.patience(deadline)).await?;
         let Some(found) = found(&answer, version) else {

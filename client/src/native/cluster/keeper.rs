@@ -98,6 +98,7 @@ impl Cluster {
         }
         let ids: Vec<i32> = answer.brokers.iter().map(|broker| broker.node_id.0).collect();
         self.addresses.write().retain(|id, _| ids.contains(id));
+        self.lanes.forget_all_but(&ids);
         self.known.send_modify(|known| {
             let next = known.metadata.with(&answer, all);
             let next =

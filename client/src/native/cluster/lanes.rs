@@ -142,6 +142,12 @@ impl Lanes {
         opened.unwrap_or_else(|error| Err(ClientError::new(ErrorKind::System, asked, error.to_string())))
     }
 
+    /// Forgets brokers that are not there any more and have no connection. Addresses that were given stay.
+    pub(super) fn forget_all_but(&self, nodes: &[i32]) {
+        let here = |node: i32| node < 0 || nodes.contains(&node);
+        self.slots.lock().retain(|(node, _), slot| here(*node) || slot.current.lock().is_some());
+    }
+
     /// Closes all connections.
     pub(super) fn close(&self) {
         let slots = std::mem::take(&mut *self.slots.lock());

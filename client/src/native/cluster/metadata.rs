@@ -20,7 +20,6 @@ pub(crate) struct Metadata {
     /// The brokers, by their ids.
     pub(crate) brokers: HashMap<i32, Broker>,
     topics: HashMap<Arc<str>, Arc<Topic>>,
-    names: HashMap<Uuid, Arc<str>>,
     failures: HashMap<Arc<str>, ResponseError>,
 }
 
@@ -67,16 +66,6 @@ impl Topic {
     pub(crate) fn partition(&self, index: i32) -> Option<&Partition> {
         self.partitions.get(usize::try_from(index).ok()?)
     }
-
-    /// Whether any partition can be written to or read from.
-    pub(crate) fn has_leader(&self) -> bool {
-        self.partitions.iter().any(|partition| partition.leader.is_some())
-    }
-
-    /// Whether all can.
-    pub(crate) fn has_all_leaders(&self) -> bool {
-        !self.partitions.is_empty() && self.partitions.iter().all(|partition| partition.leader.is_some())
-    }
 }
 
 impl Metadata {
@@ -93,11 +82,6 @@ impl Metadata {
     /// All topics that are known.
     pub(crate) fn topics(&self) -> impl Iterator<Item = &Arc<Topic>> {
         self.topics.values()
-    }
-
-    /// The topic that has an id.
-    pub(crate) fn topic_by_id(&self, id: Uuid) -> Option<&Arc<Topic>> {
-        self.topics.get(self.names.get(&id)?)
     }
 
     /// Who leads a partition, where that is known.
@@ -129,9 +113,6 @@ impl Metadata {
     fn lay_over(&mut self, before: &Metadata, answered: &MetadataResponseTopic) {
         let Some(name) = answered.name.as_ref().map(|name| Arc::<str>::from(name.as_str())) else { return };
         let known = before.topics.get(&name);
-        if let Some(known) = known {
-            self.names.remove(&known.id);
-        }
         match ResponseError::try_from_code(answered.error_code) {
             Some(error) => {
                 // Without a leader it is there all the same.
@@ -152,9 +133,6 @@ impl Metadata {
             internal: answered.is_internal,
             partitions: partitions(answered, known),
         };
-        if !topic.id.is_nil() {
-            self.names.insert(topic.id, Arc::clone(&name));
-        }
         self.topics.insert(name, Arc::new(topic));
     }
 
@@ -163,7 +141,6 @@ impl Metadata {
         let mut next = self.clone();
         next.topics.retain(|name, _| wanted(name));
         next.failures.retain(|name, _| wanted(name));
-        next.names.retain(|_, name| wanted(name));
         next
     }
 
@@ -247,8 +224,7 @@ mod tests {
         // A topic that was created anew begins with small epochs.
         let anew = later.with(&answer(vec![topic("t", 2, &[(3, 0)])]), false);
         assert_eq!(anew.leader("t", 0), Some(Leader { node: 3, epoch: 0 }));
-        assert_eq!((anew.leader("t", 1), anew.topic_by_id(Uuid::from_u128(1))), (None, None));
-        assert_eq!(anew.topic_by_id(Uuid::from_u128(2)).unwrap().name.as_ref(), "t");
+        assert_eq!(anew.leader("t", 1), None);
     }
 
     #[test]
@@ -256,14 +232,14 @@ mod tests {
         let known = Metadata::default()
             .with(&answer(vec![topic("a", 1, &[(1, 0)]), topic("b", 2, &[(1, 0)])]), false);
         let more = known.with(&answer(vec![topic("c", 3, &[(-1, 0)])]), false);
-        assert!(more.topic("a").is_some() && !more.topic("c").unwrap().has_leader());
+        assert!(more.topic("a").is_some() && more.topic("c").is_some() && more.leader("c", 0).is_none());
         let gone = topic("a", 1, &[]).with_error_code(ResponseError::UnknownTopicOrPartition.code());
         let fewer = more.with(&answer(vec![gone]), false);
         assert!(fewer.topic("a").is_none());
         assert_eq!(fewer.failure("a"), Some(ResponseError::UnknownTopicOrPartition));
         let all = fewer.with(&answer(vec![topic("c", 3, &[(1, 1)])]), true);
         assert_eq!(all.topics().count(), 1);
-        assert!(all.topic("c").unwrap().has_all_leaders());
+        assert!(all.leader("c", 0).is_some());
     }
 
     #[test]

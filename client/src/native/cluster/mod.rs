@@ -20,9 +20,9 @@ use parking_lot::{Mutex, RwLock};
 use rand::seq::SliceRandom;
 use tokio::sync::{Notify, watch};
 
-pub(crate) use coordinators::CoordinatorKind;
+pub(crate) use keeper::topic as topic_request;
 pub(crate) use lanes::Lane;
-pub(crate) use metadata::{Broker, Leader, Metadata, Partition, Topic};
+pub(crate) use metadata::{Leader, Metadata, Partition, Topic};
 
 use super::connection::{Connection, RequestError, Target};
 use super::retry::{Backoff, Remedy, remedy};
@@ -61,7 +61,7 @@ pub(crate) struct Cluster {
     known: watch::Sender<Known>,
     interest: Mutex<Interest>,
     ask: Arc<Notify>,
-    coordinators: Mutex<HashMap<(CoordinatorKind, Arc<str>), i32>>,
+    coordinators: Mutex<HashMap<Arc<str>, i32>>,
     closed: watch::Sender<bool>,
 }
 
@@ -182,17 +182,6 @@ impl Cluster {
         }
     }
 
-    /// Keeps only these topics up to date.
-    pub(crate) fn want_only<'a>(&self, topics: impl IntoIterator<Item = &'a Arc<str>>) {
-        let mut interest = self.interest.lock();
-        interest.all = false;
-        interest.topics = topics.into_iter().cloned().collect();
-        interest.asked += 1;
-        interest.added = interest.asked;
-        drop(interest);
-        self.ask.notify_one();
-    }
-
     /// Has everything asked for anew, soon. Many who ask at about the same time are answered by one request.
     pub(crate) fn refresh(&self) -> u64 {
         let mut interest = self.interest.lock();
@@ -225,15 +214,6 @@ impl Cluster {
             Some(error) => error.clone().asked(asked),
             None => ClientError::new(ErrorKind::TimedOut, asked, "no answer came in time"),
         }
-    }
-
-    /// Waits until a topic is known and one of its partitions has a leader. Asks for it as often as that takes.
-    pub(crate) async fn topic(&self, name: &Arc<str>, deadline: Instant) -> Result<Arc<Topic>, ClientError> {
-        self.want(name);
-        self.until(name, deadline, |metadata| {
-            metadata.topic(name).filter(|topic| topic.has_leader()).cloned()
-        })
-        .await
     }
 
     /// Waits until a partition has a leader that is not `but`. Asks as often as that takes.
@@ -353,9 +333,7 @@ impl Cluster {
 
     fn target(&self, node: i32) -> Result<Target, ClientError> {
         let asked = || format!("connecting to broker {node}");
-        if *self.closed.borrow() {
-            return Err(ClientError::new(ErrorKind::NotRunning, asked(), "this client has been stopped"));
-        }
+        self.running(&asked())?;
         if let Some(broker) = self.embedded.lock().as_ref() {
             return Ok(Target::InProcess(broker.clone()));
         }
@@ -367,6 +345,13 @@ impl Cluster {
             ClientError::new(ErrorKind::Unreachable, asked(), "the cluster has no such broker at present")
         })?;
         Ok(Target::Address { host, port })
+    }
+
+    fn running(&self, asked: &str) -> Result<(), ClientError> {
+        if *self.closed.borrow() {
+            return Err(ClientError::new(ErrorKind::NotRunning, asked, "this client has been stopped"));
+        }
+        Ok(())
     }
 
     /// Every broker that might be reached: those that are known, and those that were given.
@@ -384,6 +369,7 @@ impl Cluster {
 
     async fn any(&self, lane: Lane, deadline: Instant) -> Result<Connection, ClientError> {
         loop {
+            self.running("connecting to a broker")?;
             let candidates = self.candidates();
             if let Some(open) = candidates.iter().find_map(|node| self.open_connection(*node, lane)) {
                 return Ok(open);
@@ -455,7 +441,9 @@ fn address(server: &str) -> Result<(Arc<str>, u16), ClientError> {
     let server = server.trim();
     let rest = server.split_once("://").map_or(server, |(_, rest)| rest);
     let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, port)) => (host, port.strip_prefix(':').filter(|port| !port.is_empty())),
+        Some((host, "")) => (host, None),
+        // What is not a colon and a number is no port either.
+        Some((host, port)) => (host, Some(port.strip_prefix(':').unwrap_or_default())),
         None => match rest.rsplit_once(':') {
             Some((host, port)) if !host.contains(':') => (host, Some(port)),
             _ => (rest, None),

@@ -69,9 +69,8 @@ fn embedded(name: &str) -> Arc<Cluster> {
 #[tokio::test]
 async fn a_topic_is_created_by_asking_where_that_is_wanted() {
     let cluster = embedded("cluster creates");
-    let topic = cluster.topic(&Arc::from("made"), soon()).await.unwrap();
-    assert!(topic.has_all_leaders() && !topic.id.is_nil());
-    let leader = cluster.partition_leader(&topic.name, 0, None, soon()).await.unwrap();
+    let leader = cluster.partition_leader(&Arc::from("made"), 0, None, soon()).await.unwrap();
+    assert!(!cluster.metadata().topic("made").unwrap().id.is_nil());
     assert_eq!(cluster.leader("made", 0), Some(leader));
     let connection = cluster.connection(Node::Id(leader.node), Lane::Produce, soon()).await.unwrap();
     assert!(connection.is_usable());
@@ -83,10 +82,12 @@ async fn a_topic_is_created_by_asking_where_that_is_wanted() {
 async fn a_topic_that_is_not_there_is_told_at_the_deadline() {
     let bootstrap = Bootstrap::Embedded { name: "cluster lacks".to_owned(), data_dir: None };
     let cluster = Cluster::new(ClientOptions { bootstrap, ..ClientOptions::default() }, false).unwrap();
-    let error =
-        cluster.topic(&Arc::from("absent"), Instant::now() + Duration::from_millis(300)).await.unwrap_err();
+    let error = cluster
+        .partition_leader(&Arc::from("absent"), 0, None, Instant::now() + Duration::from_millis(300))
+        .await
+        .unwrap_err();
     assert_eq!(error.code(), Some(ResponseError::UnknownTopicOrPartition), "{error}");
-    let error = cluster.topic(&Arc::from("no such/name"), soon()).await.unwrap_err();
+    let error = cluster.partition_leader(&Arc::from("no such/name"), 0, None, soon()).await.unwrap_err();
     assert_eq!(error.code(), Some(ResponseError::InvalidTopicException), "{error}");
 }
 
@@ -98,7 +99,7 @@ async fn the_first_address_that_answers_is_used() {
     let servers = vec![format!("localhost:{gone}"), format!("localhost:{}", broker.port)];
     let options = ClientOptions { bootstrap: Bootstrap::Servers(servers), ..ClientOptions::default() };
     let cluster = Cluster::new(options, false).unwrap();
-    assert!(cluster.topic(&Arc::from("t"), soon()).await.unwrap().has_leader());
+    cluster.partition_leader(&Arc::from("t"), 0, None, soon()).await.unwrap();
 }
 
 #[tokio::test]
@@ -110,7 +111,7 @@ async fn nobody_who_answers_is_told_with_the_address() {
     };
     let cluster = Cluster::new(options, false).unwrap();
     let deadline = Instant::now() + Duration::from_millis(300);
-    let error = cluster.topic(&Arc::from("t"), deadline).await.unwrap_err();
+    let error = cluster.partition_leader(&Arc::from("t"), 0, None, deadline).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
     assert!(error.to_string().contains(&gone.to_string()), "{error}");
     let error = cluster.connection(Node::Any, Lane::Control, Instant::now()).await.unwrap_err();
@@ -196,11 +197,11 @@ async fn a_coordinator_is_remembered_until_it_is_forgotten() {
     .await;
     let cluster = Cluster::new(broker.options(), false).unwrap();
     for _ in 0..3 {
-        assert_eq!(cluster.coordinator(CoordinatorKind::Group, "g", soon()).await.unwrap(), 7);
+        assert_eq!(cluster.coordinator("g", soon()).await.unwrap(), 7);
     }
     assert_eq!(asked_for.load(Ordering::SeqCst), 2);
-    cluster.forget_coordinator(CoordinatorKind::Group, "g");
-    cluster.coordinator(CoordinatorKind::Group, "g", soon()).await.unwrap();
+    cluster.forget_coordinator("g");
+    cluster.coordinator("g", soon()).await.unwrap();
     assert_eq!(asked_for.load(Ordering::SeqCst), 3);
 }
 

@@ -69,11 +69,6 @@ impl AnswerFrame {
         AnswerFrame { api, version, frame }
     }
 
-    /// The version of the request.
-    pub(crate) fn version(&self) -> i16 {
-        self.version
-    }
-
     /// The bytes in one piece; a copy if they lie in several.
     pub(crate) fn to_bytes(&self) -> Bytes {
         match &self.frame {

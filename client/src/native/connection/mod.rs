@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::ApiKey;
 use kafka_protocol::messages::RequestHeader;
-use kafka_protocol::protocol::{Encodable, Message as _, Request, StrBytes};
+use kafka_protocol::protocol::{Encodable, Request, StrBytes};
 use klamm_broker::{InProcessSender, Unsent};
 use parking_lot::Mutex;
 use tokio::io::AsyncWrite;
@@ -124,6 +124,8 @@ struct State {
     /// How many requests were accepted, and of how many the transport has taken a byte.
     accepted: u64,
     begun: u64,
+    /// How many answers came.
+    answered: u64,
     ended: Option<ClientError>,
     used: Instant,
 }
@@ -196,6 +198,7 @@ impl Connection {
     }
 
     /// Ends when the connection has ended.
+    #[cfg(test)]
     pub(crate) async fn ended(&self) {
         let mut stop = self.shared.stop.subscribe();
         // The sender is alive as long as this handle is.
@@ -304,13 +307,6 @@ pub(crate) struct EncodedRequest {
     bytes: BytesMut,
 }
 
-impl EncodedRequest {
-    /// Its bytes, the length in front included.
-    pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
-    }
-}
-
 impl State {
     fn new(direct: Direct) -> Self {
         State {
@@ -320,6 +316,7 @@ impl State {
             outgoing: VecDeque::new(),
             accepted: 0,
             begun: 0,
+            answered: 0,
             ended: None,
             used: Instant::now(),
         }

@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::{AnswerFrame, Direct, Outgoing, Shared, Writer};
 use crate::error::{ClientError, ErrorKind};
-use crate::native::transport::{Frame, Inlet, InletError};
+use crate::native::transport::{Frame, Inlet, InletError, tls};
 use crate::options::ClientOptions;
 
 /// How long what was accepted may take to be written once nobody holds the connection any more.
@@ -48,6 +48,7 @@ impl Shared {
                 "it is for request {correlation}, and that for {expected} is due"
             )));
         }
+        state.answered += 1;
         drop(state);
         // Who gave up waiting need not be told.
         let _ = request.answer.send(Ok(AnswerFrame::new(request.api, request.version, frame)));
@@ -108,14 +109,38 @@ async fn read(shared: Arc<Shared>, mut inlet: Inlet, most: usize, idle: Duration
     }
 }
 
+/// What a TLS alert begins with. Who speaks TLS answers with one to what is not TLS.
+const TLS_ALERT: [u8; 2] = [0x15, 0x03];
+
 fn ended(shared: &Shared, error: &InletError) -> ClientError {
     match error {
+        InletError::Length { length, .. } if length.to_be_bytes().starts_with(&TLS_ALERT) => {
+            let asked = format!("talking to {}", shared.to);
+            ClientError::new(ErrorKind::Authentication, asked, "what answers there speaks TLS")
+                .remedy("set security_protocol to SSL or SASL_SSL, or correct the port")
+        }
         InletError::Length { .. } => {
             let asked = format!("reading an answer of {}", shared.to);
             ClientError::new(ErrorKind::MalformedAnswer, asked, error.to_string())
                 .remedy("raise receive_message_max_bytes if it is an honest one, or correct the port")
         }
-        InletError::Closed | InletError::Io(_) => shared.disconnected(error.to_string()),
+        InletError::Io(failure) => match tls::refusal(failure) {
+            Some(why) => {
+                let (asked, why) =
+                    (format!("talking to {}", shared.to), format!("the broker ended the connection: {why}"));
+                ClientError::new(ErrorKind::Authentication, asked, why)
+                    .remedy("give a certificate that it believes as ssl_certfile, and its key as ssl_keyfile")
+            }
+            None => shared.disconnected(error.to_string()),
+        },
+        InletError::Closed => {
+            let closed = shared.disconnected(error.to_string());
+            // Versions are told to anybody. Who is to sign on and does not is let go without a word.
+            match shared.state.lock().answered {
+                0 | 1 => closed.remedy("if the broker wants TLS or a password there, set security_protocol"),
+                _ => closed,
+            }
+        }
     }
 }
 

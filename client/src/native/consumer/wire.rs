@@ -6,7 +6,7 @@ use kafka_protocol::messages::TopicName;
 use kafka_protocol::protocol::{Request, StrBytes};
 
 use crate::error::{ClientError, ErrorKind};
-use crate::native::cluster::{Cluster, CoordinatorKind, Lane, Node};
+use crate::native::cluster::{Cluster, Lane, Node};
 
 /// The connection to a coordinator for what is answered at once: one where members wait for each other would hold up
 /// heartbeats.
@@ -36,7 +36,7 @@ pub(super) async fn call_coordinator<R: Request>(
     build: impl FnOnce(i16) -> R,
 ) -> Result<R::Response, ClientError> {
     let deadline = Instant::now() + patience;
-    let node = cluster.coordinator(CoordinatorKind::Group, group, deadline).await?;
+    let node = cluster.coordinator(group, deadline).await?;
     let answer = call(cluster, node, lane, most, patience, build).await;
     if let Err(error) = &answer
         && error.kind() != ErrorKind::Unsupported
@@ -47,7 +47,7 @@ pub(super) async fn call_coordinator<R: Request>(
 }
 
 pub(super) fn forget_coordinator(cluster: &Cluster, group: &str) {
-    cluster.forget_coordinator(CoordinatorKind::Group, group);
+    cluster.forget_coordinator(group);
 }
 
 pub(super) fn text(text: &str) -> StrBytes {

@@ -4,7 +4,7 @@
 
 mod in_process;
 mod tcp;
-pub(super) mod tls;
+pub(in crate::native) mod tls;
 #[cfg(test)]
 mod tls_tests;
 

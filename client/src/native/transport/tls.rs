@@ -93,9 +93,20 @@ impl Tls {
                 )
                 .remedy("correct security_protocol or the port"),
                 Some(why) => ClientError::new(ErrorKind::Authentication, asked(), why.to_string()),
-                None => ClientError::new(ErrorKind::Unreachable, asked(), error.to_string()),
+                // Brokers that expect something else hang up, and so do those that are just being stopped.
+                None => ClientError::new(ErrorKind::Unreachable, asked(), error.to_string())
+                    .remedy("if the broker does not speak TLS there, correct security_protocol or the port"),
             }
         })
+    }
+}
+
+/// Why the broker ended a connection that was set up already, if it did so because of the client's certificate: in TLS 1.3
+/// it looks at that last.
+pub(in crate::native) fn refusal(error: &std::io::Error) -> Option<String> {
+    match error.get_ref()?.downcast_ref::<Error>()? {
+        Error::AlertReceived(alert) => Some(format!("{alert:?}")),
+        _ => None,
     }
 }
 

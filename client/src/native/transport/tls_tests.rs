@@ -109,7 +109,9 @@ async fn a_client_can_have_a_certificate_of_its_own() {
     let authority = Authority::new();
     let broker = authority.broker("localhost", true).await;
     let options = TlsOptions { ca_file: Some(authority.file()), ..TlsOptions::default() };
-    connect(&broker, "localhost", &options).await.unwrap_err();
+    let error = connect(&broker, "localhost", &options).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Authentication, "{error}");
+    assert!(error.to_string().contains("ssl_certfile"), "{error}");
     let (certificate, key) = authority.sign("client");
     let place = |name: &str| authority.folder.path().join(name);
     std::fs::write(place("client.pem"), certificate.pem()).unwrap();
@@ -133,6 +135,16 @@ async fn a_port_that_does_not_speak_tls_is_told() {
     let patience = std::time::Duration::from_millis(300);
     let options = ClientOptions { connect_timeout: patience, ..ClientOptions::default() };
     Connection::open(&target, Some(&tls), &options).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_port_that_speaks_tls_is_told() {
+    let authority = Authority::new();
+    let broker = authority.broker("localhost", false).await;
+    let target = Target::Address { host: Arc::from("localhost"), port: broker.port };
+    let error = Connection::open(&target, None, &ClientOptions::default()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Authentication, "{error}");
+    assert!(error.to_string().contains("security_protocol"), "{error}");
 }
 
 #[test]
