@@ -26,6 +26,7 @@ mod partition;
 mod placement;
 mod producer_ids;
 mod properties;
+mod quick;
 mod random;
 mod server;
 mod state;

@@ -49,11 +49,14 @@ const UNIT_BYTES: usize = 4096;
 #[derive(Clone)]
 pub(crate) struct RequestMemoryPool {
     units: Arc<Semaphore>,
+    /// How many there are, held or not.
+    all: usize,
 }
 
 impl RequestMemoryPool {
     pub(crate) fn new(bytes: usize) -> Self {
-        RequestMemoryPool { units: Arc::new(Semaphore::new(bytes.div_ceil(UNIT_BYTES))) }
+        let all = bytes.div_ceil(UNIT_BYTES);
+        RequestMemoryPool { units: Arc::new(Semaphore::new(all)), all }
     }
 
     /// An account for one connection, which holds nothing yet.
@@ -69,9 +72,10 @@ pub(crate) struct RequestMemory {
 }
 
 impl RequestMemory {
-    /// Makes sure that `bytes` in all are held. False: none came free in time.
+    /// Makes sure that `bytes` in all are held. False: none came free in time. Where the pool is smaller than that it is
+    /// held whole, so that a frame that `socket.request.max.bytes` allows gets through whatever the pool's size.
     pub(crate) async fn hold(&mut self, bytes: usize) -> bool {
-        let wanted = bytes.saturating_sub(FREE_BYTES).div_ceil(UNIT_BYTES);
+        let wanted = bytes.saturating_sub(FREE_BYTES).div_ceil(UNIT_BYTES).min(self.pool.all);
         let held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let Some(more) = wanted.checked_sub(held).and_then(|more| u32::try_from(more).ok()) else {
             return true;
@@ -91,5 +95,24 @@ impl RequestMemory {
     /// Gives everything back.
     pub(crate) fn release(&mut self) {
         self.held = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_larger_than_the_pool_takes_all_of_it() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let pool = RequestMemoryPool::new(1024 * 1024);
+            let (mut large, mut other) = (pool.account(), pool.account());
+            assert!(large.hold(100 * 1024 * 1024).await);
+            assert!(other.hold(FREE_BYTES).await, "small requests get through");
+            assert_eq!(pool.units.available_permits(), 0);
+            large.release();
+            assert!(other.hold(1024 * 1024).await);
+        });
     }
 }

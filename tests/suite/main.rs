@@ -3,6 +3,7 @@
 // All of it is tests, helpers included: what cannot be unwrapped fails one.
 #![allow(clippy::unwrap_used)]
 
+mod check;
 #[cfg(test)]
 mod client;
 mod configs;
@@ -15,6 +16,7 @@ mod fuzz;
 mod groups;
 mod harness;
 mod interop;
+mod run;
 mod serve;
 mod tidy;
 mod topics;
