@@ -70,7 +70,7 @@ pub use admin::{
     Admin, ApiSupport, BrokerDescription, Call, ClusterDescription, CommittedOffset, ConfigChange,
     ConfigEntry, ConfigResource, ConfigSource, CreatedTopic, DeleteUpTo, Each, FoundOffset, GroupDescription,
     GroupSummary, LogDir, LogDirPartition, MemberDescription, NewTopic, OffsetAt, OffsetMove,
-    PartitionDescription, ResetTo, TopicDescription, TopicSummary,
+    PartitionDescription, ResetTo, TopicDescription, TopicSummary, create_admin,
 };
 pub use backend::RebalanceListener;
 pub use codec::{Codec, CodecError, Json};

@@ -25,6 +25,9 @@ pub use offsets::{CommittedOffset, OffsetMove, ResetTo};
 pub use records::{DeleteUpTo, FoundOffset, OffsetAt};
 pub use topics::{CreatedTopic, NewTopic, PartitionDescription, TopicDescription, TopicSummary};
 
+use serde::Serialize;
+
+use crate::config::{Config, read_admin};
 use crate::error::ClientError;
 use crate::native::Cluster;
 use crate::options::ClientOptions;
@@ -51,6 +54,26 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct Admin {
     cluster: Arc<Cluster>,
     timeout: Duration,
+}
+
+/// Makes an administrator from a config: `bootstrap_servers` as for [`create_publisher`](crate::create_publisher), and under
+/// `admin_config` or `confluent_config` the options that every client has (`request_timeout_ms`, `security_protocol`,
+/// `ssl_*`, `sasl_*`, …), in either spelling.
+///
+/// ```
+/// use serde_json::json;
+///
+/// let admin = klamm_client::create_admin("ops", json!({ "bootstrap_servers": "embedded://create-admin-docs" }))?;
+/// println!("{} brokers", admin.describe_cluster().wait()?.brokers.len());
+/// # Ok::<(), klamm_client::ClientError>(())
+/// ```
+///
+/// # Errors
+/// [`ErrorKind::Config`](crate::ErrorKind::Config) with the key that is wrong and what it takes.
+pub fn create_admin(name: &str, config: impl Serialize) -> Result<Admin, ClientError> {
+    let config = Config::from_value(config)
+        .map_err(|error| error.asked(format!("reading the config of the administrator '{name}'")))?;
+    Admin::new(read_admin(name, config.into_map())?)
 }
 
 impl Admin {

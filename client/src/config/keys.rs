@@ -25,7 +25,11 @@ impl<'a> Keys<'a> {
     ) -> Result<Self, ClientError> {
         if let Some(key) = map.keys().find(|key| !known.contains(&key.as_str())) {
             if names::names(role).any(|name| name == key) {
-                let place = if role == Role::Producer { "producer_config" } else { "consumer_config" };
+                let place = match role {
+                    Role::Producer => "producer_config",
+                    Role::Consumer => "consumer_config",
+                    Role::Both => "admin_config",
+                };
                 return Err(config_error(asked, format!("'{key}' stands among the keys of the config"))
                     .remedy(format!("it is an option: put it into {place}, or into confluent_config")));
             }

@@ -3,6 +3,7 @@
 //! Knows nothing of how a library takes its options; only what it can take at all.
 
 mod address;
+mod admin;
 mod draft;
 mod keys;
 mod names;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 pub(crate) use address::check_topic;
+pub(crate) use admin::read_admin;
 use draft::Draft;
 use keys::Keys;
 use names::{Place, Role, Taken};

@@ -4,6 +4,7 @@
 //! Tests say what, [`place`] says where. A library that was not compiled in has no tests; a Kafka that is not installed is
 //! told of and passed over, except in CI.
 
+mod admin;
 mod bad_input;
 mod groups;
 mod interop;

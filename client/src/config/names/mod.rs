@@ -255,13 +255,20 @@ fn apply_librdkafkas_own(
     if librdkafka::knows(key, place.role) {
         return pass_through(draft, key, key, value, place);
     }
-    let other = if place.role == Role::Producer { Role::Consumer } else { Role::Producer };
     let at = format!("{}.{key}", place.key);
-    if find(key, other).is_some() || librdkafka::knows(key, other) {
-        let (who, instead) = match other {
-            Role::Consumer => ("subscribers", "take it out of the publisher's config"),
-            _ => ("publishers", "take it out of the subscriber's config"),
-        };
+    let knows = |role| find(key, role).is_some() || librdkafka::knows(key, role);
+    let other = match place.role {
+        Role::Producer if knows(Role::Consumer) => {
+            Some(("subscribers", "take it out of the publisher's config"))
+        }
+        Role::Consumer if knows(Role::Producer) => {
+            Some(("publishers", "take it out of the subscriber's config"))
+        }
+        Role::Both if knows(Role::Producer) => Some(("publishers", "take it out")),
+        Role::Both if knows(Role::Consumer) => Some(("subscribers", "take it out")),
+        _ => None,
+    };
+    if let Some((who, instead)) = other {
         return Err(config_error(place.asked, format!("{at} is an option of {who}")).remedy(instead));
     }
     Err(config_error(
