@@ -25,12 +25,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "producer_config": { "acks": "all" },
         }),
     )?;
-    for (id, city) in [("1", "Prague"), ("2", "Vienna"), ("1", "Berlin"), ("3", "Meran"), ("1", "Prague again")] {
+    for (id, city) in
+        [("1", "Prague"), ("2", "Vienna"), ("1", "Berlin"), ("3", "Meran"), ("1", "Prague again")]
+    {
         publisher.send(Message::new(&json!({ "id": id, "city": city })).key(id))?;
     }
     // The row is deleted: a record with its key and no value.
     publisher.send(Message::tombstone("2"))?;
-    let last = publisher.send_acknowledged(Message::new(&json!({ "id": "3", "city": "Kierling" })).key("3"))?;
+    let last =
+        publisher.send_acknowledged(Message::new(&json!({ "id": "3", "city": "Kierling" })).key("3"))?;
     publisher.stop()?;
     println!("published {} changes", last.offset + 1);
 

@@ -68,7 +68,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     subscriber.stop()?;
 
     let rate = |took: std::time::Duration| messages as f64 / took.as_secs_f64();
-    println!("published and acknowledged: {messages} messages, {failed} failed, {:.0} a second", rate(published_in));
-    println!("received and decoded: {messages} messages, in order: {in_order}, {:.0} a second", rate(received_in));
+    println!(
+        "published and acknowledged: {messages} messages, {failed} failed, {:.0} a second",
+        rate(published_in)
+    );
+    println!(
+        "received and decoded: {messages} messages, in order: {in_order}, {:.0} a second",
+        rate(received_in)
+    );
     Ok(())
 }

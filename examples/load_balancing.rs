@@ -55,7 +55,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let shares = std::thread::scope(|scope| {
         let threads: Vec<_> =
             workers.iter().map(|(name, worker)| scope.spawn(|| (*name, work(worker, &done)))).collect();
-        threads.into_iter().map(|thread| thread.join().expect("a worker panics only on a bug")).collect::<Vec<_>>()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("a worker panics only on a bug"))
+            .collect::<Vec<_>>()
     });
     for (name, share) in shares {
         println!("{name} has 2 partitions and has done {} jobs", share?);

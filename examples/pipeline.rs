@@ -26,7 +26,8 @@ struct Enriched {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut stage = Stage::new()?;
-    let [raw, enriched, processed, dead] = ["raw", "enriched", "processed", "dead"].map(|name| stage.topic(name, 1, &[]));
+    let [raw, enriched, processed, dead] =
+        ["raw", "enriched", "processed", "dead"].map(|name| stage.topic(name, 1, &[]));
     let (raw, enriched, processed, dead) = (raw?, enriched?, processed?, dead?);
 
     let first = step(&stage, "enrich", &raw, &enriched, &dead)?;
@@ -95,7 +96,12 @@ fn step(stage: &Stage, name: &str, from: &str, to: &str, dead: &str) -> Result<P
 }
 
 /// So many payloads of a topic, as texts; of a dead letter its reason, too.
-fn read(stage: &Stage, name: &str, topic: &str, many: usize) -> Result<Vec<String>, Box<dyn std::error::Error>> {
+fn read(
+    stage: &Stage,
+    name: &str,
+    topic: &str,
+    many: usize,
+) -> Result<Vec<String>, Box<dyn std::error::Error>> {
     let subscriber = create_subscriber(
         name,
         json!({

@@ -13,8 +13,8 @@ use crate::backend::{
 };
 use crate::embedded::EmbeddedBroker;
 use crate::error::{ClientError, ErrorKind};
-use crate::options::Bootstrap;
 use crate::factory::{Backends, ConsumerSetup, ProducerSetup};
+use crate::options::Bootstrap;
 use crate::record::{Delivered, Record, TopicPartition, Undelivered};
 use crate::signal::Signal;
 

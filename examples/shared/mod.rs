@@ -6,12 +6,12 @@ use klamm::{Admin, ClientError, NewTopic, create_admin};
 use serde_json::json;
 
 /// How long an example waits for a record that must come.
-pub const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// A broker, and topics on it that are there for one run of an example.
-pub struct Stage {
+pub(crate) struct Stage {
     /// What `bootstrap_servers` is set to: the first argument, or a broker within this process.
-    pub broker: String,
+    pub(crate) broker: String,
     run: u128,
     admin: Admin,
     topics: Vec<String>,
@@ -19,7 +19,7 @@ pub struct Stage {
 
 impl Stage {
     /// On the broker that the first argument names; without one, on a broker that is started within this process.
-    pub fn new() -> Result<Self, ClientError> {
+    pub(crate) fn new() -> Result<Self, ClientError> {
         let broker = std::env::args().nth(1).unwrap_or_else(|| "embedded://examples".to_owned());
         let admin = create_admin("examples", json!({ "bootstrap_servers": broker }))?;
         // Names of its own, so that it can be run on a real cluster again and again.
@@ -28,12 +28,12 @@ impl Stage {
     }
 
     /// A name that no other run uses; for groups.
-    pub fn name(&self, name: &str) -> String {
+    pub(crate) fn name(&self, name: &str) -> String {
         format!("klamm-example-{name}-{}", self.run)
     }
 
     /// Creates a topic with so many partitions and these configs, and gives its name.
-    pub fn topic(
+    pub(crate) fn topic(
         &mut self,
         name: &str,
         partitions: i32,

@@ -14,7 +14,10 @@ fn folder() -> &'static PathBuf {
         let profile = test.parent().and_then(|deps| deps.parent()).unwrap().to_owned();
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--quiet", "--examples", "--manifest-path"]);
-        build.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).arg("--target-dir").arg(profile.parent().unwrap());
+        build
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+            .arg("--target-dir")
+            .arg(profile.parent().unwrap());
         if profile.ends_with("release") {
             build.arg("--release");
         }
@@ -25,7 +28,8 @@ fn folder() -> &'static PathBuf {
 }
 
 fn run(name: &str, arguments: &[&str]) -> String {
-    let Output { status, stdout, stderr } = Command::new(folder().join(name)).args(arguments).output().unwrap();
+    let Output { status, stdout, stderr } =
+        Command::new(folder().join(name)).args(arguments).output().unwrap();
     let (said, complained) = (String::from_utf8(stdout).unwrap(), String::from_utf8_lossy(&stderr));
     assert!(status.success() && complained.is_empty(), "{name}: {status}\n{said}\n{complained}");
     said
@@ -124,7 +128,11 @@ fn manual_commit() {
 
 #[test]
 fn high_performance() {
-    says("high_performance", &[], &["acknowledged: 100000 messages, 0 failed", "100000 messages, in order: true"]);
+    says(
+        "high_performance",
+        &[],
+        &["acknowledged: 100000 messages, 0 failed", "100000 messages, in order: true"],
+    );
 }
 
 #[test]
