@@ -354,12 +354,27 @@ impl Accumulator {
                     return Put::Full;
                 }
                 open.push(&offer.parts, measured, &mut offer.report);
+                let full = open.builder.count() >= self.settings.batch_records;
                 queue.sticky_bytes += measured.size;
                 partition.count_one();
+                if full {
+                    self.end_full(queue, partition);
+                }
                 return Put::Done;
             }
         }
         self.put_first(queue, partition, offer, sticky)
+    }
+
+    /// Ends a batch that has as many records as it may have.
+    #[cold]
+    fn end_full(&self, mut queue: MutexGuard<'_, Queue>, partition: &Partition) {
+        let mut tell = false;
+        queue.end_open(&mut tell);
+        drop(queue);
+        if tell {
+            self.inbox.partition(partition.track);
+        }
     }
 
     /// Goes on with a new batch, or elsewhere.
@@ -377,12 +392,12 @@ impl Accumulator {
             put = Put::Elsewhere;
             queue.sticky_bytes = 0;
         } else if let Some(filling) = self.first(&queue, partition, offer) {
-            let size = filling.builder.size();
+            let (size, count) = (filling.builder.size(), filling.builder.count());
             queue.sticky_bytes += size - HEADER_BYTES;
             queue.open = Some(filling);
             partition.count_one();
             tell |= !std::mem::replace(&mut queue.told, true);
-            if size >= self.settings.batch_size {
+            if size >= self.settings.batch_size || count >= self.settings.batch_records {
                 queue.end_open(&mut tell);
             }
         } else {
