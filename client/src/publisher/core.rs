@@ -25,6 +25,8 @@ use crate::signal::Signal;
 const GRACE: Duration = Duration::from_secs(5);
 /// How often somebody who waits for room by count looks again: libraries tell of room by bytes.
 const COUNT_AGAIN: Duration = Duration::from_millis(2);
+/// How often flushing hurries the library while records are not settled.
+const HURRY_AGAIN: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -259,8 +261,17 @@ impl Core {
         if let Some(collector) = &self.collector {
             collector.room().wait(deadline, || self.handed_on()).ok_or_else(|| self.not_flushed())?;
         }
-        self.backend.hurry();
-        self.backend.settled().wait(deadline, || self.settled()).ok_or_else(|| self.not_flushed())
+        loop {
+            // Again and again: what a library learns where to send only now would linger otherwise.
+            self.backend.hurry();
+            let next = hurry_again(deadline);
+            if self.backend.settled().wait(Some(next), || self.settled()).is_some() {
+                return Ok(());
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Err(self.not_flushed());
+            }
+        }
     }
 
     pub(super) async fn flush_async(&self) -> Result<(), ClientError> {
@@ -270,8 +281,16 @@ impl Core {
             let handed_on = collector.room().wait_async(deadline, || self.handed_on()).await;
             handed_on.ok_or_else(|| self.not_flushed())?;
         }
-        self.backend.hurry();
-        self.backend.settled().wait_async(deadline, || self.settled()).await.ok_or_else(|| self.not_flushed())
+        loop {
+            self.backend.hurry();
+            let next = hurry_again(deadline);
+            if self.backend.settled().wait_async(Some(next), || self.settled()).await.is_some() {
+                return Ok(());
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Err(self.not_flushed());
+            }
+        }
     }
 
     fn not_flushed(&self) -> ClientError {
@@ -327,6 +346,12 @@ impl Core {
             failed_count: self.losses.count(),
         }
     }
+}
+
+/// When flushing hurries the library again.
+fn hurry_again(deadline: Option<Instant>) -> Instant {
+    let soon = Instant::now() + HURRY_AGAIN;
+    deadline.map_or(soon, |deadline| deadline.min(soon))
 }
 
 async fn close(collector: Option<&Collector>, backend: &dyn ProducerBackend, deadline: Instant) {
