@@ -55,6 +55,8 @@ struct Shared {
     waiting: Mutex<Waiting>,
     /// Why brokers cannot be reached, or do not let this client in.
     trouble: Mutex<Option<ClientError>>,
+    /// There is such a reason.
+    troubled: AtomicBool,
     /// The broker refuses this client: what waits is not going to be delivered.
     refused: AtomicBool,
     /// Until when lingering is to be cut short.
@@ -215,6 +217,7 @@ impl Shared {
             pending: AtomicUsize::new(0),
             waiting: Mutex::default(),
             trouble: Mutex::default(),
+            troubled: AtomicBool::new(false),
             refused: AtomicBool::new(false),
             hurry: Mutex::default(),
             closing: Mutex::default(),
@@ -295,7 +298,12 @@ impl ClientContext for Reports {
         if trouble.kind() == ErrorKind::Authentication {
             self.shared.refused.store(true, Ordering::SeqCst);
         }
-        *self.shared.trouble.lock() = Some(trouble);
+        let mut known = self.shared.trouble.lock();
+        // That brokers which refuse this client count as down says nothing new.
+        if known.as_ref().is_none_or(|known| known.kind() != ErrorKind::Authentication) {
+            *known = Some(trouble);
+            self.shared.troubled.store(true, Ordering::SeqCst);
+        }
     }
 }
 
@@ -305,6 +313,11 @@ impl ProducerContext for Reports {
     fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
         match result {
             Ok(message) => {
+                if self.shared.troubled.load(Ordering::Relaxed) {
+                    // It is over.
+                    self.shared.troubled.store(false, Ordering::SeqCst);
+                    *self.shared.trouble.lock() = None;
+                }
                 if let Some((topic, report)) = self.shared.take(number) {
                     report(Ok(Delivered {
                         topic,

@@ -55,7 +55,8 @@ pub(crate) struct Run {
 enum State {
     New,
     Running(Arc<Run>),
-    Stopping,
+    /// It is leaving its group; what it has to give up is told to the listener, who may commit.
+    Stopping(Arc<Run>),
     Stopped(Result<(), ClientError>),
 }
 
@@ -98,7 +99,7 @@ impl Core {
 
     pub(super) fn start(&self) -> Result<(), ClientError> {
         let mut state = self.state.write();
-        if matches!(*state, State::Running(_) | State::Stopping) {
+        if matches!(*state, State::Running(_) | State::Stopping(_)) {
             let asked = format!("starting the subscriber '{}'", self.config.name);
             return Err(ClientError::new(ErrorKind::AlreadyRunning, asked, "it has been started already")
                 .remedy("start it once; stop it before it is started again"));
@@ -268,7 +269,10 @@ impl Core {
         &self,
         offsets: Option<Vec<(TopicPartition, i64)>>,
     ) -> Result<(), ClientError> {
-        let run = self.run()?;
+        let run = match &*self.state.read() {
+            State::Running(run) | State::Stopping(run) => Arc::clone(run),
+            state => return Err(self.not_running(state)),
+        };
         let what = match (&run.letters, offsets) {
             (None, None) => Commit::HandedOut,
             (None, Some(offsets)) => Commit::Offsets(offsets),
@@ -305,9 +309,9 @@ impl Core {
                 *state = State::Stopped(Ok(()));
                 return Ok(());
             }
-            State::Stopping | State::Stopped(_) => return Ok(()),
+            State::Stopping(_) | State::Stopped(_) => return Ok(()),
         };
-        *state = State::Stopping;
+        *state = State::Stopping(Arc::clone(&run));
         drop(state);
         let core = Arc::clone(self);
         runtime.spawn(async move {
@@ -440,7 +444,7 @@ impl Run {
 
 impl Drop for Core {
     fn drop(&mut self) {
-        let State::Running(run) = std::mem::replace(self.state.get_mut(), State::Stopping) else { return };
+        let State::Running(run) = std::mem::replace(self.state.get_mut(), State::New) else { return };
         let (auto_commit, name) = (self.config.consumer.enable_auto_commit, self.config.name.clone());
         if let Ok(runtime) = runtime::handle() {
             runtime.spawn(async move {

@@ -9,11 +9,14 @@ use std::time::{Duration, Instant};
 
 use kafka_protocol::messages::TopicName;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
+use kafka_protocol::messages::list_offsets_request::{
+    ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
+};
 use kafka_protocol::protocol::StrBytes;
 use klamm_client::{EmbeddedBroker, Publisher, Record, Subscriber, embedded_broker};
 use serde_json::{Value, json};
 
-use crate::harness::{DEADLINE, Process, Wire};
+use crate::harness::{DEADLINE, Process, Wire, wait_for};
 use crate::interop::{have, peers};
 
 /// A library, and a broker.
@@ -129,8 +132,19 @@ pub(crate) fn create_topic(address: &str, name: &str, partitions: i32) {
         .with_num_partitions(partitions)
         .with_replication_factor(1);
     let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(20_000);
-    let response = Wire::connect(address).call(&request, 4);
+    let mut wire = Wire::connect(address);
+    let response = wire.call(&request, 4);
     assert_eq!(response.topics[0].error_code, 0, "{response:?}");
+    // Kafka answers before leaders lead, and a publisher that is not to retry would be told so.
+    let latest = |index| ListOffsetsPartition::default().with_partition_index(index).with_timestamp(-1);
+    let topic = ListOffsetsTopic::default()
+        .with_name(TopicName(StrBytes::from_string(name.to_owned())))
+        .with_partitions((0..partitions).map(latest).collect());
+    let request = ListOffsetsRequest::default().with_replica_id((-1).into()).with_topics(vec![topic]);
+    wait_for("leaders", || {
+        let response = wire.call(&request, 1);
+        response.topics[0].partitions.iter().all(|one| one.error_code == 0).then_some(())
+    });
 }
 
 /// The object with what another adds to it, or has instead.

@@ -29,10 +29,30 @@ const WITH_INSTANCES: i16 = 7;
 #[derive(Debug)]
 pub(super) struct Commits {
     context: Context,
-    /// Who commits; none while this is no member of its group.
-    identity: watch::Sender<Option<Identity>>,
+    identity: watch::Sender<Who>,
     /// Held during an attempt.
     turn: tokio::sync::Mutex<()>,
+}
+
+/// Who commits.
+#[derive(Debug, Clone)]
+enum Who {
+    /// Nobody at present: this is no member of its group.
+    Nobody,
+    Member(Identity),
+    /// Nobody any more.
+    Ended,
+}
+
+/// What is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Positions as they are at the attempt.
+    Positions,
+    /// The same, before a rebalance: there is no time to wait for its end.
+    LastPositions,
+    /// Offsets that were given.
+    Offsets,
 }
 
 /// What became of an attempt.
@@ -49,18 +69,23 @@ impl Commits {
     /// For a consumer. Without a member the group takes commits of anybody.
     pub(super) fn new(context: Context, is_member: bool) -> Self {
         let anybody = Identity { member_id: String::new(), generation: NO_GENERATION };
-        let identity = watch::Sender::new((!is_member).then_some(anybody));
+        let identity = watch::Sender::new(if is_member { Who::Nobody } else { Who::Member(anybody) });
         Commits { context, identity, turn: tokio::sync::Mutex::default() }
     }
 
     /// From now on this member commits; none if this is not a member any more.
     pub(super) fn set_identity(&self, identity: Option<Identity>) {
-        self.identity.send_replace(identity);
+        self.identity.send_replace(identity.map_or(Who::Nobody, Who::Member));
+    }
+
+    /// Nothing is committed any more.
+    pub(super) fn end(&self) {
+        self.identity.send_replace(Who::Ended);
     }
 
     /// Whether somebody is there who commits.
     pub(super) fn may_commit(&self) -> bool {
-        self.identity.borrow().is_some()
+        matches!(*self.identity.borrow(), Who::Member(_))
     }
 
     /// Commits what was handed out, of these partitions or of all.
@@ -69,7 +94,12 @@ impl Commits {
         of: Option<&[TopicPartition]>,
         deadline: Instant,
     ) -> Result<(), ClientError> {
-        self.until(|| self.context.shelf.to_commit(of), deadline).await
+        self.until(|| self.context.shelf.to_commit(of), Kind::Positions, deadline).await
+    }
+
+    /// Commits what was handed out of partitions that are about to be given up: as the member that this is now.
+    pub(super) async fn last_of(&self, of: &[TopicPartition], deadline: Instant) -> Result<(), ClientError> {
+        self.until(|| self.context.shelf.to_commit(Some(of)), Kind::LastPositions, deadline).await
     }
 
     /// Commits these offsets.
@@ -82,35 +112,51 @@ impl Commits {
             let (asked, why) = (format!("committing {offset} for {partition}"), "an offset is not negative");
             return Err(ClientError::new(ErrorKind::InvalidArgument, asked, why));
         }
-        self.until(|| self.context.shelf.commit_of(offsets), deadline).await
+        self.until(|| self.context.shelf.commit_of(offsets), Kind::Offsets, deadline).await
     }
 
-    async fn until(&self, what: impl Fn() -> Vec<ToCommit>, deadline: Instant) -> Result<(), ClientError> {
+    async fn until(
+        &self,
+        what: impl Fn() -> Vec<ToCommit>,
+        kind: Kind,
+        deadline: Instant,
+    ) -> Result<(), ClientError> {
         let mut backoff = self.context.cluster.retry_backoff();
-        let mut left: Option<Vec<ToCommit>> = None;
+        let mut left: Option<(Vec<ToCommit>, ClientError)> = None;
         loop {
             let mut identity = self.identity.subscribe();
             let attempt = {
-                let _turn = self.turn.lock().await;
-                // Taken within the turn, so that a later commit is never of an earlier position.
-                let what = left.take().unwrap_or_else(&what);
+                let turn = tokio::time::timeout_at(deadline.into(), self.turn.lock()).await;
+                let Ok(_turn) = turn else { return Err(self.too_late()) };
+                // Who commits is looked at before what: what goes to another member afterwards is refused to this one.
                 let who = identity.borrow_and_update().clone();
+                let what = match left.take() {
+                    // Taken within the turn, so that a later commit is never of an earlier position.
+                    None => what(),
+                    // Another member may have committed for it meanwhile.
+                    Some((left, error)) if !self.context.shelf.still_here(&left) => return Err(error),
+                    Some((left, _)) if kind == Kind::Offsets => left,
+                    Some(_) => what(),
+                };
                 self.attempt(what, who, deadline).await
             };
             let error = match attempt {
                 Attempt::Done => return Ok(()),
                 Attempt::Failed(error) => return Err(error),
+                Attempt::Again(_, error) if kind == Kind::LastPositions && is_gone(&error) => {
+                    return Err(error);
+                }
                 Attempt::Again(what, error) => {
-                    left = Some(what);
+                    left = Some((what, error.clone()));
                     error
                 }
+                Attempt::Rebalance(_, error) if kind == Kind::LastPositions => return Err(error),
                 Attempt::Rebalance(what, error) => {
                     let changed = tokio::time::timeout_at(deadline.into(), identity.changed()).await;
-                    let still_here = self.context.shelf.still_here(&what);
-                    if !still_here || !matches!(changed, Ok(Ok(()))) {
+                    if !matches!(changed, Ok(Ok(()))) {
                         return Err(error);
                     }
-                    left = Some(what);
+                    left = Some((what, error));
                     continue;
                 }
             };
@@ -122,15 +168,27 @@ impl Commits {
         }
     }
 
-    async fn attempt(&self, what: Vec<ToCommit>, who: Option<Identity>, deadline: Instant) -> Attempt {
+    fn too_late(&self) -> ClientError {
+        let asked = format!("committing for the group '{}'", self.context.options.group_id);
+        ClientError::new(ErrorKind::TimedOut, asked, "another commit is still under way")
+    }
+
+    async fn attempt(&self, what: Vec<ToCommit>, who: Who, deadline: Instant) -> Attempt {
         if what.is_empty() {
             return Attempt::Done;
         }
         let Context { cluster, options, shelf } = &self.context;
         let asked = || format!("committing for the group '{}'", options.group_id);
-        let Some(who) = who else {
-            let why = "this consumer is not a member of it at present";
-            return Attempt::Rebalance(what, ClientError::new(ErrorKind::NotRunning, asked(), why));
+        let who = match who {
+            Who::Member(identity) => identity,
+            Who::Nobody => {
+                let why = "this consumer is not a member of it at present";
+                return Attempt::Rebalance(what, ClientError::new(ErrorKind::NotRunning, asked(), why));
+            }
+            Who::Ended => {
+                let why = "this consumer is not a member of it any more";
+                return Attempt::Failed(ClientError::new(ErrorKind::NotRunning, asked(), why));
+            }
         };
         let build = |version| self.request(&what, &who, version);
         let patience = cluster.patience(deadline);
@@ -213,6 +271,11 @@ impl Commits {
             _ => request,
         }
     }
+}
+
+/// Whether it is about a topic that may have been deleted.
+fn is_gone(error: &ClientError) -> bool {
+    error.code() == Some(ResponseError::UnknownTopicOrPartition)
 }
 
 /// Which of several errors decides what is done: one that nothing helps against, then a rebalance.

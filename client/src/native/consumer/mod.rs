@@ -253,17 +253,20 @@ impl ConsumerBackend for NativeConsumer {
         let (context, commits) = (self.context.clone(), Arc::clone(&self.commits));
         let closing = async move {
             let mut outcome = Ok(());
+            let commits_itself = !others.is_empty();
+            // Nothing more is fetched, and no commit is under way that the last one would have to wait for.
+            for task in others {
+                task.abort();
+            }
             if let Some(mut member) = member {
                 // It gives up by the deadline itself.
                 if tokio::time::timeout_at((deadline + LAST_MOMENT).into(), &mut member).await.is_err() {
                     member.abort();
                 }
-            } else if context.has_group() && context.options.enable_auto_commit && !others.is_empty() {
+            } else if context.has_group() && context.options.enable_auto_commit && commits_itself {
                 outcome = commits.handed_out(None, deadline).await;
             }
-            for task in others {
-                task.abort();
-            }
+            commits.end();
             context.shelf.end();
             context.cluster.close();
             outcome

@@ -106,6 +106,8 @@ pub(super) struct Batch {
     pub(super) stamp: Option<Stamp>,
     /// How many batches of the partition had got a stamp before it got its own.
     pub(super) ordinal: u64,
+    /// The broker may have got it under its present stamp, and nobody knows.
+    pub(super) in_doubt: bool,
     /// Why it was not delivered the last time.
     pub(super) last_error: Option<ClientError>,
     content: Content,
@@ -146,6 +148,7 @@ impl Batch {
             attempts: 0,
             stamp: None,
             ordinal: 0,
+            in_doubt: false,
             last_error: None,
             content: Content::Closed(closed),
             reports: filling.reports,
@@ -253,12 +256,9 @@ impl Batch {
         records
     }
 
-    /// Two or more batches in the place of this one, of half the size at the most where records allow. None where it has
-    /// one record only: then it comes back.
-    pub(super) fn split(mut self, codec: Codec, budget: &Budget) -> Result<Vec<Batch>, Batch> {
-        if self.count < 2 {
-            return Err(self);
-        }
+    /// Two or more batches in the place of this one, of half the size at the most where records allow. It has to have more
+    /// than one record.
+    pub(super) fn split(mut self, codec: Codec, budget: &Budget) -> Vec<Batch> {
         let most = self.raw_size / 2;
         let records = self.records();
         let mut reports = std::mem::take(&mut self.reports).into_iter().peekable();
@@ -281,7 +281,7 @@ impl Batch {
                 part.push(&put, measured, &mut report);
             }
         }
-        Ok(self.share_out(parts, codec, budget))
+        self.share_out(parts, codec, budget)
     }
 
     /// Gives the parts what the whole had: its memory, its attempts, its place in the sequence.
@@ -292,7 +292,7 @@ impl Batch {
             part.charged = if at == last { left } else { part.builder.size().min(left) };
             left -= part.charged;
             let mut batch = Batch::seal(part, codec, budget, 0);
-            (batch.attempts, batch.ordinal) = (self.attempts, self.ordinal);
+            (batch.attempts, batch.ordinal, batch.in_doubt) = (self.attempts, self.ordinal, self.in_doubt);
             batch.last_error = self.last_error.clone();
             let before = i32::try_from(batch.number - self.number).unwrap_or(i32::MAX);
             batch.stamp = self.stamp.map(|stamp| Stamp {

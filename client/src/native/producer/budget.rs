@@ -66,9 +66,14 @@ impl Budget {
         false
     }
 
-    /// Notes that somebody finds no room. True for the first.
-    pub(super) fn starve(&self) -> bool {
-        !self.starved.swap(true, Ordering::SeqCst)
+    /// Notes that somebody finds no room for so many bytes.
+    pub(super) fn starve(&self, bytes: usize) {
+        self.starved.store(true, Ordering::SeqCst);
+        // What was given back just before this was noted has raised nothing.
+        if self.used.load(Ordering::SeqCst).saturating_add(bytes) <= self.limit {
+            self.starved.store(false, Ordering::SeqCst);
+            self.room.raise();
+        }
     }
 
     /// Gives bytes back.
@@ -120,12 +125,11 @@ mod tests {
         assert!(budget.take(60));
         assert!(!budget.take(41));
         assert!(budget.take(40));
-        assert!(budget.starve());
-        assert!(!budget.starve());
+        budget.starve(1);
         budget.give(5);
-        assert!(!budget.starve(), "an eighth is not free yet");
+        assert!(budget.starved.load(Ordering::SeqCst), "an eighth is not free yet");
         budget.give(20);
-        assert!(budget.starve(), "room was raised");
+        assert!(!budget.starved.load(Ordering::SeqCst), "room was raised");
         assert_eq!(budget.used(), 75);
     }
 

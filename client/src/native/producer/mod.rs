@@ -9,10 +9,12 @@ mod batch;
 mod budget;
 mod engine;
 mod inbox;
+mod partition;
 mod partitioner;
 mod request;
 mod sender;
 mod settings;
+mod table;
 #[cfg(test)]
 mod tests;
 

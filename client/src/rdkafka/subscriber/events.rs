@@ -1,6 +1,7 @@
 //! What librdkafka tells of: rebalances, commits, errors, statistics. On the thread that polls.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use serde::Deserialize;
 
 use super::Shared;
 use super::lists::{list, list_of_offsets, offsets_in, partitions_in};
-use crate::backend::{OffsetSpec, SeekTo};
+use crate::backend::{OffsetSpec, RebalanceListener, SeekTo};
 use crate::error::{ClientError, ErrorKind};
 use crate::rdkafka::{error, log};
 use crate::record::TopicPartition;
@@ -98,11 +99,7 @@ impl Events {
         partitions: &[TopicPartition],
     ) -> KafkaResult<()> {
         self.shared.state.lock().announce(partitions);
-        if let Some(listener) = &self.shared.listener
-            && !partitions.is_empty()
-        {
-            listener.assigned(partitions);
-        }
+        self.shared.tell_listener(partitions, |listener| listener.assigned(partitions));
         let beginnings = {
             let mut state = self.shared.state.lock();
             state.announced();
@@ -131,11 +128,9 @@ impl Events {
         }
         let expelled = self.shared.expelled.load(Ordering::SeqCst);
         let lost = expelled || consumer.assignment_lost();
-        if let Some(listener) = &self.shared.listener
-            && !partitions.is_empty()
-        {
+        self.shared.tell_listener(partitions, |listener| {
             if lost { listener.lost(partitions) } else { listener.revoked(partitions) }
-        }
+        });
         self.shared.state.lock().announced();
         if !lost && self.shared.commits_at_the_end() {
             self.shared.commit_before(Instant::now() + LAST_COMMIT, |one| partitions.contains(one));
@@ -179,6 +174,15 @@ fn beginning(consumer: &BaseConsumer<Events>, partition: &TopicPartition, to: Se
 }
 
 impl Shared {
+    /// Calls the listener, if there is one and something to tell. Its panic does not end the thread that polls.
+    fn tell_listener(&self, partitions: &[TopicPartition], told: impl FnOnce(&dyn RebalanceListener)) {
+        let Some(listener) = self.listener.as_ref().filter(|_| !partitions.is_empty()) else { return };
+        if catch_unwind(AssertUnwindSafe(|| told(&**listener))).is_err() {
+            let why = "the rebalance listener has panicked";
+            self.state.lock().tell(ClientError::new(ErrorKind::System, self.reading(), why));
+        }
+    }
+
     /// Commits what was handed out, and waits for it until the deadline. For the thread that polls, which librdkafka
     /// would have wait without end.
     pub(super) fn commit_before(&self, deadline: Instant, which: impl Fn(&TopicPartition) -> bool) {

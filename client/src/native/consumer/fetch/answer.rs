@@ -88,7 +88,8 @@ fn take_partition(context: &Context, part: &ToFetch, partition: PartitionData, r
 /// Takes in that a partition could not be read. Says whether metadata are to be asked for anew.
 fn refused(context: &Context, part: &ToFetch, partition: &PartitionData, code: ResponseError) -> bool {
     let shelf = &context.shelf;
-    let until = rest_until(Instant::now(), context.cluster.options().retry_backoff);
+    let (now, options) = (Instant::now(), context.cluster.options());
+    let rest = || shelf.rest_longer(part.key, now, (options.retry_backoff, options.retry_backoff_max));
     let leader = &partition.current_leader;
     if leader.leader_id.0 >= 0 && leader.leader_epoch > part.leader.epoch {
         let leader = cluster::Leader { node: leader.leader_id.0, epoch: leader.leader_epoch };
@@ -96,7 +97,9 @@ fn refused(context: &Context, part: &ToFetch, partition: &PartitionData, code: R
     }
     let told = || ClientError::from_code(code, format!("reading {}", part.partition), None);
     match (code, remedy(code)) {
-        (ResponseError::OffsetOutOfRange, _) => shelf.out_of_range(part.key, part.offset, until),
+        (ResponseError::OffsetOutOfRange, _) => {
+            shelf.out_of_range(part.key, part.offset, rest_until(now, options.retry_backoff))
+        }
         (ResponseError::CorruptMessage, _) => {
             shelf.give_up(
                 part.key,
@@ -104,16 +107,16 @@ fn refused(context: &Context, part: &ToFetch, partition: &PartitionData, code: R
                 unreadable(&part.partition, part.offset, "the log is corrupt there"),
             );
         }
-        (ResponseError::OffsetNotAvailable, _) | (_, Remedy::Wait) => shelf.rest(part.key, until),
+        (ResponseError::OffsetNotAvailable, _) | (_, Remedy::Wait) => rest(),
         // The broker knows a newer leader, or will soon.
         (_, Remedy::RefreshMetadata) => {
-            shelf.rest(part.key, until);
+            rest();
             return true;
         }
         // A broker says that of what it does not expect.
-        (ResponseError::UnknownServerError, _) => shelf.rest(part.key, until),
+        (ResponseError::UnknownServerError, _) => rest(),
         _ => {
-            shelf.rest(part.key, until);
+            rest();
             shelf.tell_of(part.key, told());
         }
     }

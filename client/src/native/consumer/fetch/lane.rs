@@ -12,6 +12,7 @@ use crate::error::{ClientError, ErrorKind};
 use crate::native::cluster::{Lane, Node};
 use crate::native::connection::Connection;
 use crate::native::consumer::context::Context;
+use crate::native::consumer::offsets::passes;
 use crate::native::consumer::shelf::{Key, Plan, rest_until};
 use crate::native::retry::Backoff;
 
@@ -22,6 +23,9 @@ const SHORT_WAIT: Duration = Duration::from_millis(20);
 /// The connection to go on with when a fetch was abandoned that still waits at the broker.
 const OTHER: Lane = Lane::Own(1);
 
+/// How often in a row a refused session is asked for anew without a pause.
+const MOST_REFUSALS: u32 = 3;
+
 struct State {
     context: Context,
     node: i32,
@@ -30,6 +34,10 @@ struct State {
     /// The connection on which an abandoned fetch waits, until then.
     abandoned: Option<(Connection, Instant)>,
     backoff: Backoff,
+    /// Since when no fetch was answered, and whether that has been told.
+    failing: Option<(Instant, bool)>,
+    /// How often in a row the broker has refused the session.
+    refusals: u32,
 }
 
 /// What a fetch came to.
@@ -43,8 +51,16 @@ enum Outcome {
 pub(super) async fn run(context: Context, node: i32) {
     let _told = context.tell_if_it_panics();
     let backoff = context.cluster.retry_backoff();
-    let mut state =
-        State { context, node, lane: Lane::Fetch, session: Session::default(), abandoned: None, backoff };
+    let mut state = State {
+        context,
+        node,
+        lane: Lane::Fetch,
+        session: Session::default(),
+        abandoned: None,
+        backoff,
+        failing: None,
+        refusals: 0,
+    };
     loop {
         let plan = state.next_plan().await;
         match state.fetch(&plan).await {
@@ -115,6 +131,7 @@ impl State {
         match ResponseError::try_from_code(answer.error_code) {
             None => {
                 self.backoff.reset();
+                (self.failing, self.refusals) = (None, 0);
                 if version >= request::SESSIONS {
                     self.session.answered(answer.session_id);
                 } else {
@@ -123,8 +140,14 @@ impl State {
                 answer::take_in(&self.context, &plan.parts, answer, version);
             }
             // The next request asks for another session.
-            Some(ResponseError::FetchSessionIdNotFound) => self.session.forget(),
-            Some(ResponseError::InvalidFetchSessionEpoch | ResponseError::FetchSessionTopicIdError) => {
+            Some(ResponseError::FetchSessionIdNotFound) if self.refusals < MOST_REFUSALS => {
+                self.refusals += 1;
+                self.session.forget();
+            }
+            Some(ResponseError::InvalidFetchSessionEpoch | ResponseError::FetchSessionTopicIdError)
+                if self.refusals < MOST_REFUSALS =>
+            {
+                self.refusals += 1;
                 self.session.start_again();
             }
             Some(code) => {
@@ -136,17 +159,25 @@ impl State {
 
     /// Leaves what was to be fetched alone for a while, as its broker cannot be asked.
     fn failed(&mut self, plan: &Plan, error: &ClientError) {
+        let Context { cluster, shelf, .. } = &self.context;
         tracing::debug!(node = self.node, %error, "a fetch failed");
         self.session.start_again();
-        let until = rest_until(Instant::now(), self.backoff.next());
-        let lasting = !error.is_retriable() && error.kind() != ErrorKind::NotRunning;
+        self.refusals = 0;
+        let now = Instant::now();
+        let until = rest_until(now, self.backoff.next());
+        let lasting = !passes(error) && error.kind() != ErrorKind::NotRunning;
         for part in &plan.parts {
-            self.context.shelf.rest(part.key, until);
+            shelf.rest(part.key, until);
             if lasting {
-                let asked = format!("reading {}", part.partition);
-                self.context.shelf.tell_of(part.key, error.clone().asked(asked));
+                shelf.tell_of(part.key, error.clone().asked(format!("reading {}", part.partition)));
             }
         }
-        self.context.cluster.refresh();
+        // What passes is told once it has lasted as long as a request may.
+        let (since, told) = self.failing.get_or_insert((now, lasting));
+        if !*told && now.duration_since(*since) >= cluster.options().request_timeout {
+            *told = true;
+            shelf.tell(error.clone());
+        }
+        cluster.refresh();
     }
 }

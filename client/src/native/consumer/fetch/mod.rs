@@ -12,6 +12,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::context::Context;
@@ -34,6 +35,8 @@ pub(super) async fn run(context: Context) {
     let mut tasks = JoinSet::new();
     let mut lanes: HashSet<i32> = HashSet::new();
     let mut known = context.cluster.watch();
+    // Whether leaders are being looked for, and who says that they no longer are.
+    let (mut looking, looking_for) = (false, Arc::new(Notify::new()));
     loop {
         let metadata = Arc::clone(&known.borrow_and_update().metadata);
         context.shelf.set_leaders(|partition| leader(&metadata, partition));
@@ -48,6 +51,7 @@ pub(super) async fn run(context: Context) {
                     // The cluster has been closed.
                     Err(_) => return,
                 },
+                () = looking_for.notified() => looking = false,
                 Some(_) = tasks.join_next() => {}
                 work = wait_for_work(&context, &lanes, again_at) => match work {
                     Some(Work::Ask(questions)) => {
@@ -60,8 +64,12 @@ pub(super) async fn run(context: Context) {
                         }
                     }
                     None => {
-                        if again_at.is_some() {
-                            context.cluster.refresh();
+                        if again_at.is_some() && !std::mem::replace(&mut looking, true) {
+                            let (context, looking_for) = (context.clone(), looking_for.clone());
+                            tasks.spawn(async move {
+                                look_for_leaders(&context).await;
+                                looking_for.notify_one();
+                            });
                         }
                         // Partitions may have come whose leaders are known already.
                         break;
@@ -69,6 +77,17 @@ pub(super) async fn run(context: Context) {
                 },
             }
         }
+    }
+}
+
+/// Asks who leads. An error that does not pass is told: nothing can be read then.
+async fn look_for_leaders(context: &Context) {
+    let deadline = Instant::now() + context.cluster.options().request_timeout;
+    if let Err(error) = context.cluster.refreshed(deadline).await {
+        tracing::debug!(%error, "leaders cannot be found");
+        context.shelf.tell_trouble(error);
+    } else {
+        context.shelf.trouble_is_over();
     }
 }
 

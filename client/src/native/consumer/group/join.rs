@@ -166,13 +166,20 @@ impl Member {
     }
 
     /// No answer came: whoever coordinates the group then is asked.
-    fn no_answer(&mut self, error: ClientError) -> Trouble {
+    pub(super) fn no_answer(&mut self, error: ClientError) -> Trouble {
         self.membership.rejoin();
-        if passes(&error) {
-            tracing::debug!(%error, "the group's coordinator cannot be asked");
-            return Trouble::Again { pause: true };
+        if !passes(&error) {
+            return Trouble::Fatal(error.asked(self.asked("joining")));
         }
-        Trouble::Fatal(error.asked(self.asked("joining")))
+        tracing::debug!(%error, "the group's coordinator cannot be asked");
+        let now = Instant::now();
+        // What passes is told once it has lasted as long as a request may.
+        let (since, told) = self.unanswered.get_or_insert((now, false));
+        if !*told && now.duration_since(*since) >= self.context.cluster.options().request_timeout {
+            *told = true;
+            self.context.shelf.tell(error.asked(self.asked("joining")));
+        }
+        Trouble::Again { pause: true }
     }
 
     /// What is to be done about an error.

@@ -55,6 +55,8 @@ pub(super) struct Member {
     /// Where it leads: the partitions that were there when they were shared out.
     led: Option<PartitionCounts>,
     backoff: Backoff,
+    /// Since when the coordinator cannot be asked, and whether that has been told.
+    unanswered: Option<(Instant, bool)>,
 }
 
 impl Member {
@@ -78,6 +80,7 @@ impl Member {
             last: (Vec::new(), NO_GENERATION),
             led: None,
             backoff,
+            unanswered: None,
         }
     }
 
@@ -93,6 +96,7 @@ impl Member {
             deadline = leaves => deadline,
             fatal = self.live() => {
                 self.lose().await;
+                self.commits.end();
                 self.context.shelf.tell(fatal);
                 return;
             }
@@ -103,19 +107,8 @@ impl Member {
     /// Joins again and again. Gives why it cannot any more.
     async fn live(&mut self) -> ClientError {
         loop {
-            self.find_topics().await;
-            self.give_up_before_joining().await;
-            let trouble = match self.join().await {
-                Ok(again) => {
-                    self.backoff.reset();
-                    if again {
-                        self.membership.rejoin();
-                        Trouble::Again { pause: false }
-                    } else {
-                        self.stay().await
-                    }
-                }
-                Err(trouble) => trouble,
+            let trouble = match self.join_and_stay().await {
+                Ok(trouble) | Err(trouble) => trouble,
             };
             match trouble {
                 Trouble::Again { pause: false } => {}
@@ -125,8 +118,21 @@ impl Member {
         }
     }
 
+    async fn join_and_stay(&mut self) -> Result<Trouble, Trouble> {
+        self.find_topics().await?;
+        self.give_up_before_joining().await;
+        let again = self.join().await?;
+        self.backoff.reset();
+        self.unanswered = None;
+        if again {
+            self.membership.rejoin();
+            return Ok(Trouble::Again { pause: false });
+        }
+        Ok(self.stay().await)
+    }
+
     /// Finds out which topics are subscribed to now, and has them kept up to date.
-    async fn find_topics(&mut self) {
+    async fn find_topics(&mut self) -> Result<(), Trouble> {
         let cluster = &self.context.cluster;
         match &self.subscription {
             Subscription::Topics(topics) => {
@@ -135,13 +141,13 @@ impl Member {
             }
             Subscription::Pattern(_) => {
                 cluster.want_all();
-                while let Err(error) = cluster.refreshed(self.deadline()).await {
-                    tracing::debug!(%error, "the topics cannot be asked for");
-                    tokio::time::sleep(self.backoff.next()).await;
+                if let Err(error) = cluster.refreshed(self.deadline()).await {
+                    return Err(self.no_answer(error));
                 }
                 self.topics = self.matching();
             }
         }
+        Ok(())
     }
 
     /// The topics that match the subscription and exist.

@@ -27,8 +27,14 @@ impl Member {
         } else {
             self.owned.clone()
         };
-        let deadline = Instant::now() + self.context.options.max_poll_interval;
-        self.revoke(goes, deadline).await;
+        self.revoke(goes, self.commit_by()).await;
+    }
+
+    /// Until when a commit is tried before partitions go: others wait for that no longer than `max_poll_interval`, and
+    /// the listener is to have its time too.
+    fn commit_by(&self) -> Instant {
+        let half = self.context.options.max_poll_interval / 2;
+        Instant::now() + half.min(self.context.cluster.options().request_timeout)
     }
 
     /// Takes what this member is given. Says whether it had to give something up for that, which others wait for.
@@ -36,8 +42,7 @@ impl Member {
         let keeps: HashSet<&TopicPartition> = given.iter().collect();
         let goes: Vec<_> = self.owned.iter().filter(|owned| !keeps.contains(owned)).cloned().collect();
         let again = !goes.is_empty();
-        let deadline = Instant::now() + self.context.options.max_poll_interval;
-        self.revoke(goes, deadline).await;
+        self.revoke(goes, self.commit_by()).await;
         let owned: HashSet<&TopicPartition> = self.owned.iter().collect();
         let comes: Vec<_> = given.iter().filter(|given| !owned.contains(given)).cloned().collect();
         for partition in &comes {
@@ -54,17 +59,18 @@ impl Member {
     }
 
     /// Gives up partitions while they are still this member's.
-    async fn revoke(&mut self, goes: Vec<TopicPartition>, deadline: Instant) {
+    async fn revoke(&mut self, goes: Vec<TopicPartition>, commit_by: Instant) {
         if goes.is_empty() {
             return;
         }
-        self.owned.retain(|owned| !goes.contains(owned));
+        let gone: HashSet<&TopicPartition> = goes.iter().collect();
+        self.owned.retain(|owned| !gone.contains(owned));
         self.context.shelf.stop(&goes);
         let (commits, listener) = (Arc::clone(&self.commits), self.listener.clone());
         let auto_commit = self.context.options.enable_auto_commit;
         let told = goes.clone();
         self.attended(async move {
-            if auto_commit && let Err(error) = commits.handed_out(Some(&told), deadline).await {
+            if auto_commit && let Err(error) = commits.last_of(&told, commit_by).await {
                 tracing::warn!(%error, "what was handed out could not be committed before it was revoked");
             }
             if let Some(listener) = listener {
@@ -90,7 +96,10 @@ impl Member {
         let leaving = async {
             let goes = self.owned.clone();
             if self.membership.is_known() {
-                self.revoke(goes, deadline).await;
+                // The listener is to be told even where the commit gets no answer.
+                let now = Instant::now();
+                let half = deadline.saturating_duration_since(now) / 2;
+                self.revoke(goes, now + half).await;
             } else {
                 self.lose().await;
             }
@@ -103,7 +112,7 @@ impl Member {
         if tokio::time::timeout_at(deadline.into(), leaving).await.is_err() {
             tracing::warn!(group = self.group_id(), "there was no time to leave the group");
         }
-        self.commits.set_identity(None);
+        self.commits.end();
     }
 
     /// Does something while heartbeats go on. What they are answered is found out afterwards.

@@ -18,6 +18,10 @@ const HEARTBEAT_WITH_INSTANCES: i16 = 3;
 const LEAVE_MOST: i16 = 5;
 const LEAVE_IN_BATCHES: i16 = 3;
 
+/// How long a topic that was shared out has to be unknown before it counts as deleted: a broker that has just been started
+/// may not know it yet.
+const GONE_AFTER: Duration = Duration::from_secs(3);
+
 /// How soon topics that are subscribed to and do not exist are looked for again.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
@@ -35,8 +39,12 @@ impl Member {
         let mut beat_at = Instant::now() + options.heartbeat_interval;
         let mut look_at = Instant::now() + LOOK_AGAIN;
         let mut taking = Taking { taken: self.context.shelf.taken().0, since: Instant::now() };
+        let mut gone_since = None;
         loop {
-            if self.has_changed() {
+            let gone = self.lacks_what_was_shared_out();
+            gone_since = gone.then(|| gone_since.unwrap_or_else(Instant::now));
+            let has_gone = gone_since.is_some_and(|since: Instant| since.elapsed() >= GONE_AFTER);
+            if self.has_changed() || has_gone {
                 self.membership.rejoin();
                 return Trouble::Again { pause: false };
             }
@@ -58,7 +66,7 @@ impl Member {
                     beat_at = Instant::now() + pause;
                 }
                 () = tokio::time::sleep_until(look_at.into()) => {
-                    if self.lacks_topics() {
+                    if gone || self.lacks_topics() {
                         self.context.cluster.refresh();
                     }
                     look_at = Instant::now() + LOOK_AGAIN;
@@ -104,6 +112,13 @@ impl Member {
         // A topic that is not known for the moment is not one that has gone.
         let now = self.counts(led.keys().chain(self.topics.iter()));
         now.iter().any(|(topic, count)| led.get(topic) != Some(count))
+    }
+
+    /// Whether a broker has said that a topic that was shared out does not exist.
+    fn lacks_what_was_shared_out(&self) -> bool {
+        let metadata = self.context.cluster.metadata();
+        let is_gone = |topic: &str| metadata.failure(topic) == Some(ResponseError::UnknownTopicOrPartition);
+        self.led.as_ref().is_some_and(|led| led.keys().any(|topic| is_gone(topic)))
     }
 
     fn lacks_topics(&self) -> bool {

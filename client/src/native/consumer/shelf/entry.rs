@@ -73,6 +73,8 @@ pub(super) struct Entry {
     pub(super) preferred: Option<(i32, Instant)>,
     /// Nothing is asked of brokers about it before that.
     pub(super) not_before: Option<Instant>,
+    /// How often in a row a broker has refused to have it fetched.
+    pub(super) refusals: u32,
     /// Whether its lasting trouble has been told.
     pub(super) told: bool,
     pub(super) end: Option<i64>,
@@ -105,6 +107,7 @@ impl Entry {
             leader: None,
             preferred: None,
             not_before: None,
+            refusals: 0,
             told: false,
             end: None,
             queue: VecDeque::new(),

@@ -118,7 +118,7 @@ impl Shelf {
         if entry.fetch_at != fetched.from {
             return;
         }
-        (entry.not_before, entry.told) = (None, false);
+        (entry.not_before, entry.told, entry.refusals) = (None, false, 0);
         let came = !fetched.chunks.is_empty();
         for chunk in fetched.chunks {
             let full = entry.records >= most_records || entry.bytes >= most_bytes;
@@ -149,11 +149,27 @@ impl Shelf {
         self.work.raise();
     }
 
-    /// Leaves it alone for a while, and goes back to its leader.
+    /// Leaves it alone until then, and goes back to its leader.
     pub(in crate::native::consumer) fn rest(&self, key: Key, until: Instant) {
         if let Some(entry) = self.inner.lock().entry_of(key) {
             entry.preferred = None;
             entry.not_before = Some(until);
+        }
+    }
+
+    /// Leaves it alone for a while, which gets longer as it goes on being refused.
+    pub(in crate::native::consumer) fn rest_longer(
+        &self,
+        key: Key,
+        now: Instant,
+        pauses: (Duration, Duration),
+    ) {
+        let (first, most) = pauses;
+        if let Some(entry) = self.inner.lock().entry_of(key) {
+            let pause = first.saturating_mul(2_u32.saturating_pow(entry.refusals)).min(most.max(first));
+            entry.refusals = entry.refusals.saturating_add(1);
+            entry.preferred = None;
+            entry.not_before = Some(rest_until(now, pause));
         }
     }
 

@@ -80,6 +80,8 @@ struct Inner {
     taken: u64,
     /// Whether new partitions begin paused.
     paused: bool,
+    /// Whether it has been told that nothing can be read.
+    in_trouble: bool,
     /// Whether the next who takes something is waited for.
     asleep: bool,
     /// Whether partitions have come whose leaders have not been looked up.
@@ -103,6 +105,7 @@ impl Shelf {
             versions: 0,
             taken: 0,
             paused: false,
+            in_trouble: false,
             asleep: false,
             newcomers: false,
             wants_room: false,
@@ -152,6 +155,19 @@ impl Shelf {
         self.remove(&all);
         self.arrived.raise();
         self.placed.raise();
+    }
+
+    /// Tells an error that keeps everything from being read, unless one has been told since the last time that all was
+    /// well.
+    pub(super) fn tell_trouble(&self, error: ClientError) {
+        if !std::mem::replace(&mut self.inner.lock().in_trouble, true) {
+            self.tell(error);
+        }
+    }
+
+    /// The cluster can be asked again.
+    pub(super) fn trouble_is_over(&self) {
+        self.inner.lock().in_trouble = false;
     }
 
     /// Tells an error, once.

@@ -64,12 +64,12 @@ impl Shelf {
         offsets.iter().map(&mut of).collect()
     }
 
-    /// Whether all of these are assigned as they were.
+    /// Whether all of these are assigned as they were; what never was does not count.
     pub(in crate::native::consumer) fn still_here(&self, commits: &[ToCommit]) -> bool {
         let mut inner = self.inner.lock();
         commits.iter().all(|commit| {
             let assignment = inner.entry(&commit.partition).map(|entry| entry.assignment);
-            commit.assignment.is_some() && assignment == commit.assignment
+            commit.assignment.is_none() || assignment == commit.assignment
         })
     }
 

@@ -1,8 +1,8 @@
 use std::sync::atomic::AtomicBool;
 
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::CreatePartitionsRequest;
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
+use kafka_protocol::messages::{CreatePartitionsRequest, DeleteTopicsRequest};
 
 use super::*;
 use crate::options::Assignor;
@@ -263,6 +263,48 @@ fn new_partitions_are_shared_out() {
     let answer = block_on(bed.cluster.call(Node::Controller, Lane::Control, &request, 3, soon())).unwrap();
     assert_eq!(answer.results[0].error_code, 0);
     wait_assigned(&consumer, |has| shares(has, 3));
+    close(&consumer);
+}
+
+#[test]
+fn a_deleted_topic_is_given_up() {
+    let bed = Bed::new(&[("t", 1), ("stays", 1)]);
+    let options = ConsumerOptions { allow_auto_create_topics: false, ..options("g") };
+    let consumer = bed.member(options, &["t", "stays"], None);
+    wait_assigned(&consumer, |has| shares(has, 2));
+    let request =
+        DeleteTopicsRequest::default().with_topic_names(vec![wire::topic_name("t")]).with_timeout_ms(1000);
+    let answer = block_on(bed.cluster.call(Node::Controller, Lane::Control, &request, 5, soon())).unwrap();
+    assert_eq!(answer.responses[0].error_code, 0);
+    wait_assigned(&consumer, |has| has == [tp("stays", 0)]);
+    bed.produce("stays", 0, &values(1));
+    assert_eq!(&*next(&consumer).unwrap().topic, "stays");
+    close(&consumer);
+}
+
+/// Panics when it is told.
+#[derive(Debug)]
+struct Clumsy;
+
+impl RebalanceListener for Clumsy {
+    fn assigned(&self, _: &[TopicPartition]) {
+        panic!("as the test wants it");
+    }
+
+    fn revoked(&self, _: &[TopicPartition]) {}
+
+    fn lost(&self, _: &[TopicPartition]) {}
+}
+
+#[test]
+fn a_listener_that_panics_keeps_nobody_from_reading() {
+    let bed = Bed::new(&[("t", 1)]);
+    bed.produce("t", 0, &values(2));
+    let subscription = Subscription::Topics(vec![Arc::from("t")]);
+    let consumer =
+        NativeConsumer::subscribe(bed.client.clone(), options("g"), subscription, Some(Arc::new(Clumsy)))
+            .unwrap();
+    assert_eq!(take(&consumer, 2).len(), 2);
     close(&consumer);
 }
 

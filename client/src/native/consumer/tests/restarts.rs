@@ -40,11 +40,16 @@ fn a_broker_that_comes_back_is_read_on_from() {
 fn without_a_broker_it_ends_in_time() {
     let mut bed = Bed::new(&[("t", 1)]);
     bed.produce("t", 0, &values(1));
-    let consumer = bed.member(options("g"), &["t"], None);
+    let notes = Arc::new(Notes::default());
+    let consumer = bed.member(options("g"), &["t"], Some(&notes));
     take(&consumer, 1);
     drop(bed.broker.take());
     let begun = Instant::now();
     // It says that it could not commit only in the log: what was handed out is handed out again later.
     let _ = block_on(consumer.close(Instant::now() + Duration::from_millis(300)));
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    // The listener hears of it all the same.
+    assert_eq!(notes.of("revoked").len() + notes.of("lost").len(), 1, "{:?}", notes.told());
+    let error = block_on(consumer.commit(crate::backend::Commit::HandedOut)).err();
+    assert!(error.is_none_or(|error| error.kind() == crate::error::ErrorKind::NotRunning));
 }

@@ -126,7 +126,7 @@ impl Engine {
             Err(lost) => flight.batches.iter().for_each(|(at, number)| self.lost(*at, *number, lost, now)),
             Ok(None) => {
                 for (at, number) in &flight.batches {
-                    self.acknowledged(*at, *number, -1, None);
+                    self.acknowledged(*at, *number, -1, None, now);
                 }
             }
             Ok(Some(response)) => self.judged(&flight, response, now),
@@ -169,26 +169,37 @@ impl Engine {
         let answer = verdict.answer;
         let Some(error) = verdict.error else {
             let log_time = Some(answer.log_append_time_ms).filter(|time| *time >= 0);
-            return self.acknowledged(at, number, answer.base_offset, log_time);
+            return self.acknowledged(at, number, answer.base_offset, log_time, now);
         };
         let idempotent = self.accumulator.settings.idempotent;
         match error {
             // It is there, from an earlier attempt, whose offset the broker does not remember.
             ResponseError::DuplicateSequenceNumber if idempotent => {
-                return self.acknowledged(at, number, -1, None);
+                return self.acknowledged(at, number, -1, None, now);
             }
             _ => {}
         }
         let asked = self.publishing(at);
         let told = ClientError::from_code(error, asked, answer.error_message.as_deref());
         let Some(track) = self.tracks.get_mut(at) else { return };
-        let Some(batch) = track.land(number) else { return };
+        let Some(mut batch) = track.land(number) else { return };
+        batch.in_doubt |= leaves_in_doubt(error);
+        if batch.in_doubt && track.is_overtaken(number) {
+            return self.delivered(at, batch, -1, None);
+        }
         match error {
             ResponseError::MessageTooLarge | ResponseError::RecordListTooLarge => {
                 self.split(at, batch, &told);
             }
+            ResponseError::OutOfOrderSequenceNumber if idempotent && track.is_first(number) => {
+                if let Some(batch) = track.put_aside(batch) {
+                    track.epoch_is_over = true;
+                    self.pause(at, now);
+                    self.again(at, batch, told, now);
+                }
+            }
             ResponseError::OutOfOrderSequenceNumber | ResponseError::UnknownProducerId if idempotent => {
-                // The first has nothing to wait for: numbers are missing, or forgotten. Others follow the first.
+                // The first has nothing to wait for: numbers are forgotten. Others follow the first.
                 if track.is_first(number) {
                     track.epoch_is_over = true;
                     self.pause(at, now);
@@ -238,22 +249,32 @@ impl Engine {
         true
     }
 
-    fn acknowledged(&mut self, at: usize, number: u64, offset: i64, log_time: Option<i64>) {
+    fn acknowledged(&mut self, at: usize, number: u64, offset: i64, log_time: Option<i64>, now: Instant) {
         let Some(track) = self.tracks.get_mut(at) else { return };
         let Some(batch) = track.land(number) else { return };
-        track.succeeded();
-        let (partition, accumulator) = (Arc::clone(&track.partition), &self.accumulator);
+        for there in track.succeeded(number, now) {
+            self.delivered(at, there, -1, None);
+        }
+        self.delivered(at, batch, offset, log_time);
+    }
+
+    fn delivered(&mut self, at: usize, batch: Batch, offset: i64, log_time: Option<i64>) {
+        let Some(track) = self.tracks.get(at) else { return };
+        let accumulator = &self.accumulator;
         let count = u64::from(batch.count.unsigned_abs());
-        let usual = accumulator.settings.batch_size;
-        let topic = &track.topic;
-        batch.delivered(topic, partition.number, offset, log_time, &accumulator.budget, usual);
-        accumulator.settle(&partition, count);
+        let (partition, usual) = (&track.partition, accumulator.settings.batch_size);
+        batch.delivered(&track.topic, partition.number, offset, log_time, &accumulator.budget, usual);
+        accumulator.settle(partition, count);
     }
 
     /// Has a batch sent again whose answer did not come.
     fn lost(&mut self, at: usize, number: u64, lost: &Lost, now: Instant) {
         let Some(track) = self.tracks.get_mut(at) else { return };
-        let Some(batch) = track.land(number) else { return };
+        let Some(mut batch) = track.land(number) else { return };
+        batch.in_doubt |= lost.sent;
+        if batch.in_doubt && track.is_overtaken(number) {
+            return self.delivered(at, batch, -1, None);
+        }
         self.refresh = true;
         self.pause(at, now);
         if !lost.error.is_retriable() {
@@ -300,19 +321,27 @@ impl Engine {
 
     /// Puts smaller batches in the place of one that the broker finds too large.
     fn split(&mut self, at: usize, batch: Batch, told: &ClientError) {
-        let accumulator = Arc::clone(&self.accumulator);
-        match batch.split(accumulator.settings.codec, &accumulator.budget) {
-            Ok(parts) => {
-                if let Some(track) = self.tracks.get_mut(at) {
-                    parts.into_iter().for_each(|part| track.bring_back(part));
-                }
-            }
-            Err(single) => {
-                let why = format!("{}, for a record of {} bytes", told.why(), single.size());
-                let error = ClientError::new(ErrorKind::TooLarge, self.publishing(at), why)
-                    .remedy("send less at a time, or raise max.message.bytes of the topic");
-                self.give_up(at, single, &error);
-            }
+        if batch.count < 2 {
+            let why = format!("{}, for a record of {} bytes", told.why(), batch.size());
+            let error = ClientError::new(ErrorKind::TooLarge, self.publishing(at), why)
+                .remedy("send less at a time, or raise max.message.bytes of the topic");
+            return self.give_up(at, batch, &error);
+        }
+        let parts = batch.split(self.accumulator.settings.codec, &self.accumulator.budget);
+        if let Some(track) = self.tracks.get_mut(at) {
+            parts.into_iter().for_each(|part| track.bring_back(part));
         }
     }
+}
+
+/// Whether a batch that is answered so may be in the log all the same.
+fn leaves_in_doubt(error: ResponseError) -> bool {
+    matches!(
+        error,
+        ResponseError::RequestTimedOut
+            | ResponseError::NotEnoughReplicasAfterAppend
+            | ResponseError::NetworkException
+            | ResponseError::KafkaStorageError
+            | ResponseError::UnknownServerError
+    )
 }

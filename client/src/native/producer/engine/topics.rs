@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::super::accumulator::{Accumulator, Table, Waiting};
+use super::super::accumulator::Accumulator;
+use super::super::table::{Table, Topic, Waiting};
 use super::track::Track;
 use super::{Action, Due, Engine};
 use crate::error::{ClientError, ErrorKind};
@@ -230,15 +231,15 @@ impl Engine {
 /// hopeless.
 fn place_waiting(
     accumulator: &Accumulator,
-    topic: &super::super::accumulator::Topic,
+    topic: &Topic,
     waiting: VecDeque<Waiting>,
 ) -> (VecDeque<Waiting>, Vec<Waiting>) {
     let (mut left, mut hopeless) = (VecDeque::new(), Vec::new());
     for record in waiting {
         match accumulator.put_waited(topic, record) {
-            Ok(()) => {}
-            Err(record) if record.looked_for => hopeless.push(record),
-            Err(record) => left.push_back(Waiting { looked_for: true, ..record }),
+            None => {}
+            Some(record) if record.looked_for => hopeless.push(record),
+            Some(record) => left.push_back(Waiting { looked_for: true, ..record }),
         }
     }
     (left, hopeless)
@@ -246,6 +247,5 @@ fn place_waiting(
 
 fn first_waiting(table: &Table, at: usize) -> Option<Instant> {
     let topic = table.topics.get(at)?;
-    let first = topic.waiting.lock().front().map(|waiting| waiting.accepted);
-    first
+    topic.waiting.lock().front().map(|waiting| waiting.accepted)
 }

@@ -5,6 +5,10 @@
 //! An idempotent producer has an epoch for each partition, as a broker checks epochs and sequence numbers for each partition by
 //! itself. Where numbers are lost (a batch was given up, or the broker has forgotten), nothing more is sent until nothing is
 //! under way; then the epoch is raised and what is left is numbered from 0 on (KIP-360).
+//!
+//! A broker that has been restarted remembers the last batch of a producer only. So it may call a batch out of order that it
+//! has, if the answer was lost, and those of batches behind it. Such a batch is put aside, and those behind it are sent: if the
+//! broker takes or knows one of them, it has all before it; if none, numbers are missing indeed.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -12,8 +16,9 @@ use std::time::{Duration, Instant};
 
 use klamm_protocol::batch::header::later_sequence;
 
-use super::super::accumulator::{Accumulator, Partition, Peek};
+use super::super::accumulator::Accumulator;
 use super::super::batch::{Batch, Stamp};
+use super::super::partition::{Partition, Peek};
 use super::super::settings::{MAX_IN_FLIGHT_IDEMPOTENT, Settings};
 use super::{Broker, Identity};
 use crate::error::ClientError;
@@ -43,9 +48,13 @@ struct Place {
     producer_id: i64,
     epoch: i16,
     next_sequence: i32,
-    /// The leader has taken a batch of this epoch.
-    known: bool,
+    /// When the leader took the last batch of this epoch.
+    taken: Option<Instant>,
 }
+
+/// How long a leader surely knows a producer that it has taken something from. The shortest that brokers are told to remember
+/// for is usually a day.
+const KNOWN_FOR: Duration = Duration::from_secs(600);
 
 /// What is under way of a partition.
 #[derive(Debug)]
@@ -58,6 +67,8 @@ pub(super) struct Track {
     pub(super) leader_lost: bool,
     /// Batches to be sent again, by their numbers.
     returned: VecDeque<Batch>,
+    /// Batches that are out of order, unless the broker has them already; before all others.
+    put_aside: VecDeque<Batch>,
     /// Batches under way, by their numbers.
     flying: VecDeque<Batch>,
     /// Requests under way that have a batch of it, given up or not.
@@ -67,6 +78,8 @@ pub(super) struct Track {
     pub(super) failures: u32,
     pub(super) last_error: Option<ClientError>,
     place: Option<Place>,
+    /// The number of the last batch of this epoch that the leader has taken.
+    taken_up_to: u64,
     /// How many batches have got numbers.
     launched: u64,
     /// Sequence numbers are lost: the next batches need a new epoch.
@@ -90,12 +103,14 @@ impl Track {
             leader_epoch: -1,
             leader_lost: false,
             returned: VecDeque::new(),
+            put_aside: VecDeque::new(),
             flying: VecDeque::new(),
             in_network: 0,
             not_before: None,
             failures: 0,
             last_error: None,
             place: None,
+            taken_up_to: 0,
             launched: 0,
             epoch_is_over: false,
             identity_is_over: false,
@@ -114,7 +129,8 @@ impl Track {
     /// When its oldest record was accepted.
     pub(super) fn oldest(&self) -> Option<Instant> {
         let first = |batches: &VecDeque<Batch>| batches.front().map(|batch| batch.created);
-        [first(&self.flying), first(&self.returned), self.partition.oldest()].into_iter().flatten().min()
+        let all = [&self.put_aside, &self.flying, &self.returned].map(first);
+        all.into_iter().chain([self.partition.oldest()]).flatten().min()
     }
 
     /// When its next batch may go.
@@ -137,7 +153,7 @@ impl Track {
             return Readiness::At(time);
         }
         if settings.idempotent {
-            if self.epoch_is_over || self.is_behind() {
+            if self.epoch_is_over || self.is_behind(now) {
                 return Readiness::Blocked;
             }
             if self.place.is_none() && !matches!(identity, Identity::Known(..)) {
@@ -162,10 +178,11 @@ impl Track {
     /// Whether the next batch of an idempotent producer has to wait for those under way: one that is sent again goes when
     /// none is before it any more, and no more are under way than a broker remembers.
     ///
-    /// A leader takes any number from a producer that it does not know. So the first batch of an epoch goes alone: if the one
-    /// behind it came first, it would be taken, and the first could never be.
-    fn is_behind(&self) -> bool {
-        if self.in_network > 0 && self.place.is_some_and(|place| !place.known) {
+    /// A leader takes any number from a producer that it does not know. So the first batch of an epoch goes alone, and the first
+    /// after a long time: if the one behind it came first, it would be taken, and the first could never be.
+    fn is_behind(&self, now: Instant) -> bool {
+        let known = |place: Place| place.taken.is_some_and(|taken| now < taken + KNOWN_FOR);
+        if self.in_network > 0 && self.place.is_some_and(|place| !known(place)) {
             return true;
         }
         match (self.returned.front(), self.flying.front()) {
@@ -215,7 +232,7 @@ impl Track {
         let place = match (&mut self.place, identity) {
             (Some(place), _) => place,
             (empty, Identity::Known(producer_id, epoch)) => {
-                empty.insert(Place { producer_id, epoch, next_sequence: 0, known: false })
+                empty.insert(Place { producer_id, epoch, next_sequence: 0, taken: None })
             }
             // It is not ready without one.
             (None, _) => return None,
@@ -233,12 +250,34 @@ impl Track {
         self.flying.remove(at)
     }
 
-    /// Notes that the leader has taken a batch.
-    pub(super) fn succeeded(&mut self) {
-        (self.failures, self.not_before, self.last_error) = (0, None, None);
-        if let Some(place) = &mut self.place {
-            place.known = true;
+    /// Puts aside a batch that is out of order, if the broker may have it and those behind it can tell. Otherwise it comes
+    /// back, and with it those that have been put aside: numbers are missing.
+    pub(super) fn put_aside(&mut self, batch: Batch) -> Option<Batch> {
+        let next_may_tell = self.returned.front().is_some_and(|next| next.in_doubt && next.stamp.is_some());
+        if batch.in_doubt && next_may_tell {
+            self.put_aside.push_back(batch);
+            return None;
         }
+        Some(batch)
+    }
+
+    /// Notes that the leader has taken a batch. Comes back with those that it must have had before, though nobody heard of it:
+    /// it takes one of an epoch after the other.
+    pub(super) fn succeeded(&mut self, number: u64, now: Instant) -> Vec<Batch> {
+        (self.failures, self.not_before, self.last_error) = (0, None, None);
+        let Some(place) = &mut self.place else { return Vec::new() };
+        place.taken = Some(now);
+        self.taken_up_to = self.taken_up_to.max(number);
+        let mut there: Vec<_> = self.put_aside.drain(..).collect();
+        while self.returned.front().is_some_and(|batch| batch.in_doubt && batch.number < number) {
+            there.extend(self.returned.pop_front());
+        }
+        there
+    }
+
+    /// Whether the leader has taken a batch behind this one, and so this one if it ever got there.
+    pub(super) fn is_overtaken(&self, number: u64) -> bool {
+        self.place.is_some() && number < self.taken_up_to
     }
 
     /// Whether nothing before this one is unsettled.
@@ -262,7 +301,7 @@ impl Track {
             return;
         }
         if let Some(place) = &mut self.place {
-            (place.next_sequence, place.known) = (0, false);
+            (place.next_sequence, place.taken) = (0, None);
             match place.epoch.checked_add(1) {
                 Some(epoch) => place.epoch = epoch,
                 None => self.identity_is_over = true,
@@ -275,15 +314,18 @@ impl Track {
             }
             self.place = None;
         }
-        self.returned.iter_mut().for_each(|batch| batch.stamp = None);
-        self.epoch_is_over = false;
+        for batch in std::mem::take(&mut self.put_aside) {
+            insert(&mut self.returned, batch);
+        }
+        self.returned.iter_mut().for_each(|batch| (batch.stamp, batch.in_doubt) = (None, false));
+        (self.epoch_is_over, self.taken_up_to) = (false, 0);
     }
 
     /// Takes out what was accepted longer ago than `most`.
     pub(super) fn take_older_than(&mut self, now: Instant, most: Duration) -> Vec<Batch> {
         let is_old = |created: Instant| created + most <= now;
         let mut old = Vec::new();
-        for batches in [&mut self.flying, &mut self.returned] {
+        for batches in [&mut self.put_aside, &mut self.flying, &mut self.returned] {
             while batches.front().is_some_and(|batch| is_old(batch.created)) {
                 old.extend(batches.pop_front());
             }
@@ -297,7 +339,8 @@ impl Track {
 
     /// Takes everything out.
     pub(super) fn take_all(&mut self) -> Vec<Batch> {
-        let mut all: Vec<_> = self.flying.drain(..).chain(self.returned.drain(..)).collect();
+        let mut all: Vec<_> = self.put_aside.drain(..).collect();
+        all.extend(self.flying.drain(..).chain(self.returned.drain(..)));
         while let Some(batch) = self.take_unsealed() {
             all.push(batch);
         }

@@ -57,6 +57,49 @@ fn what_is_lost_under_way_is_sent_again_one_after_the_other() {
 }
 
 #[test]
+fn a_broker_that_remembers_the_last_batch_only_is_asked_about_it() {
+    let mut bench = Bench::ready(idempotent);
+    publish_full(&mut bench, &["a", "b", "c", "d"]);
+    while let Some(sent) = bench.sent.pop_front() {
+        bench.lose(sent, true);
+    }
+    bench.pass(ms(1200));
+    // All but d have arrived, and c is remembered.
+    for (expected, verdict) in [
+        ("a", Some(ResponseError::OutOfOrderSequenceNumber)),
+        ("b", Some(ResponseError::OutOfOrderSequenceNumber)),
+        ("c", None),
+        ("d", None),
+    ] {
+        let sent = bench.take();
+        assert_eq!((name(&sent), sent.stamp(0).1), (expected.to_owned(), 0));
+        assert!(bench.sent.is_empty());
+        bench.answer(sent, &[verdict], 5);
+    }
+    let offsets: Vec<_> = bench.fates.lock().iter().map(|(_, fate)| fate.as_ref().unwrap().offset).collect();
+    assert_eq!(offsets, [-1, -1, 5, 5]);
+    bench.assert_settled();
+
+    // Where none is known, they are sent again in a new epoch.
+    publish_full(&mut bench, &["a", "b"]);
+    while let Some(sent) = bench.sent.pop_front() {
+        bench.lose(sent, true);
+    }
+    bench.pass(ms(1200));
+    for _ in 0..2 {
+        let sent = bench.take();
+        bench.refuse(sent, ResponseError::OutOfOrderSequenceNumber);
+    }
+    bench.pass(ms(1200));
+    for (expected, sequence) in [("a", 0), ("b", 1)] {
+        let sent = bench.take();
+        assert_eq!((name(&sent), sent.stamp(0)), (expected.to_owned(), (7, 1, sequence)));
+        bench.accept(sent, 9);
+    }
+    bench.assert_settled();
+}
+
+#[test]
 fn a_gap_begins_a_new_epoch() {
     let mut bench = Bench::ready(idempotent);
     publish_full(&mut bench, &["a", "b", "c"]);

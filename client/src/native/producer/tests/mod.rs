@@ -1,5 +1,7 @@
 //! The whole producer, against brokers of this process: within it, and over TCP.
 
+mod measure;
+
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
