@@ -14,9 +14,44 @@
 //! With [`BrokerBuilder::data_dir`] topics, records, groups and offsets survive a restart; without it everything lives
 //! in memory. Any broker config can be set by Kafka's name for it with [`BrokerBuilder::config`].
 //!
+//! # Publishing and subscribing
+//!
+//! Programs in Rust need no other client: a publisher and a subscriber are made from a config, and the config alone says
+//! whether the broker is within this process or a real cluster.
+//!
+//! ```
+//! use std::time::Duration;
+//! use klamm::{create_publisher, create_subscriber};
+//! use serde_json::{Value, json};
+//!
+//! let broker = "embedded://facade"; // or "localhost:9092"
+//! let publisher = create_publisher(
+//!     "orders",
+//!     json!({ "destination": "kafka://topic/orders", "bootstrap_servers": broker }),
+//! )?;
+//! publisher.publish(&json!({ "id": 1 }))?;
+//!
+//! let subscriber = create_subscriber(
+//!     "billing",
+//!     json!({
+//!         "source": "kafka://topic/orders",
+//!         "bootstrap_servers": broker,
+//!         "consumer_config": { "auto_offset_reset": "earliest" },
+//!     }),
+//! )?;
+//! subscriber.start()?;
+//! let order: Option<Value> = subscriber.get_data(Duration::from_secs(10))?;
+//! assert_eq!(order, Some(json!({ "id": 1 })));
+//! subscriber.stop()?;
+//! publisher.stop()?;
+//! # Ok::<(), klamm::ClientError>(())
+//! ```
+//!
 //! The `klamm serve` command does the same as a process of its own.
 
 #![forbid(unsafe_code)]
+
+pub use klamm_client::*;
 
 pub use klamm_broker::{
     Broker, BrokerBuilder, Clock, ConfigError, InProcessConnection, ResponseFrame, ShutdownError, StartError,

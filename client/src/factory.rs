@@ -6,12 +6,13 @@ use serde::Serialize;
 
 use crate::backend::{ConsumerBackend, OnUndelivered, ProducerBackend, RebalanceListener};
 use crate::config::{Config, Kind, PublisherConfig, SubscriberConfig, config_error, nearest};
+use crate::embedded::{EmbeddedBroker, embedded_broker};
 use crate::error::ClientError;
 #[cfg(any(doc, not(feature = "rdkafka")))]
 use crate::error::ErrorKind;
 use crate::native::consumer::{NativeConsumer, Subscription};
 use crate::native::producer::NativeProducer;
-use crate::options::{ClientOptions, ConsumerOptions, ProducerOptions};
+use crate::options::{Bootstrap, ClientOptions, ConsumerOptions, ProducerOptions};
 use crate::pipeline::Pipeline;
 use crate::publisher::Publisher;
 use crate::resilient::{ResilientConsumer, ResilientProducer};
@@ -151,6 +152,10 @@ pub(crate) struct ConsumerSetup {
 
 /// Where backends come from: the libraries, or what a test puts in their place.
 pub(crate) trait Backends: Send + Sync + std::fmt::Debug {
+    /// The broker of this process that is meant, if one is. Held by a publisher or a subscriber from its creation until it
+    /// is dropped, stopped or not, so that what one has published another one finds.
+    fn broker(&self, bootstrap: &Bootstrap) -> Result<Option<EmbeddedBroker>, ClientError>;
+
     fn producer(
         &self,
         setup: &ProducerSetup,
@@ -323,6 +328,13 @@ fn not_compiled_in() -> ClientError {
 }
 
 impl Backends for Libraries {
+    fn broker(&self, bootstrap: &Bootstrap) -> Result<Option<EmbeddedBroker>, ClientError> {
+        match bootstrap {
+            Bootstrap::Servers(_) => Ok(None),
+            Bootstrap::Embedded { name, data_dir } => embedded_broker(name, data_dir.as_deref()).map(Some),
+        }
+    }
+
     fn producer(
         &self,
         setup: &ProducerSetup,

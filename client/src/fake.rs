@@ -11,8 +11,10 @@ use crate::backend::{
     BoxFuture, Commit, ConsumerBackend, OffsetSpec, OnUndelivered, Position, ProducerBackend,
     RebalanceListener, RecordToSend, Refused, Report, SeekTo,
 };
+use crate::embedded::EmbeddedBroker;
 use crate::error::{ClientError, ErrorKind};
 use crate::factory::{Backends, ConsumerSetup, ProducerSetup};
+use crate::options::Bootstrap;
 use crate::record::{Delivered, Record, TopicPartition, Undelivered};
 use crate::signal::Signal;
 
@@ -86,6 +88,10 @@ impl World {
 }
 
 impl Backends for Fake {
+    fn broker(&self, _: &Bootstrap) -> Result<Option<EmbeddedBroker>, ClientError> {
+        Ok(None)
+    }
+
     fn producer(
         &self,
         setup: &ProducerSetup,

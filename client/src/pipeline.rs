@@ -413,9 +413,9 @@ impl<C: Codec> Pipeline<C> {
         E: std::fmt::Display,
     {
         let span = tracing::debug_span!("process", topic = %record.topic, partition = record.partition, offset = record.offset);
-        let (value, record) = match self.subscriber.open_for::<T>(record) {
-            Ok(opened) => opened,
-            Err((error, record)) => return self.failed(record, error),
+        let value = match self.subscriber.open_for::<T>(&record) {
+            Ok(value) => value,
+            Err(error) => return self.failed(record, error),
         };
         let input = Input { value, record: record.clone() };
         let outputs = match function(input).instrument(span).await {
@@ -477,11 +477,13 @@ fn remember(done: &mut Vec<Record>, record: Record) {
     }
 }
 
+type JsonObject = Map<String, Value>;
+
 /// Parts a pipeline's config into those of its publisher and its subscriber.
 pub(crate) fn split_config(
     name: &str,
     config: Map<String, Value>,
-) -> Result<(Map<String, Value>, Map<String, Value>), ClientError> {
+) -> Result<(JsonObject, JsonObject), ClientError> {
     let asked = format!("reading the config of the pipeline '{name}'");
     let (mut publisher, mut subscriber) = (Map::new(), Map::new());
     for (key, value) in config {

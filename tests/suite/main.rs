@@ -11,6 +11,7 @@ mod configs;
 mod conformance;
 mod crash;
 mod embedded;
+mod examples;
 mod fuzz;
 mod groups;
 mod harness;

@@ -13,6 +13,7 @@ use super::message::Limits;
 use crate::backend::{ProducerBackend, RecordToSend, Refused, Report};
 use crate::config::PublisherConfig;
 use crate::details::{PublisherDetails, after, time_of};
+use crate::embedded::EmbeddedBroker;
 use crate::error::{ClientError, ErrorKind};
 use crate::factory::{Backends, Library, ProducerSetup};
 use crate::metrics::{self, PublisherMeters, as_gauge};
@@ -24,6 +25,8 @@ use crate::signal::Signal;
 const GRACE: Duration = Duration::from_secs(5);
 /// How often somebody who waits for room by count looks again: libraries tell of room by bytes.
 const COUNT_AGAIN: Duration = Duration::from_millis(2);
+/// How often flushing hurries the library while records are not settled.
+const HURRY_AGAIN: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -37,6 +40,8 @@ pub(crate) struct Core {
     max_request_size: usize,
     max_queued: usize,
     backend: Arc<dyn ProducerBackend>,
+    /// Kept alive, where the broker is within this process.
+    _broker: Option<EmbeddedBroker>,
     collector: Option<Arc<Collector>>,
     pub(super) losses: Arc<Losses>,
     meters: PublisherMeters,
@@ -56,6 +61,7 @@ impl Core {
             client: config.client.clone(),
             producer: config.producer.clone(),
         };
+        let broker = backends.broker(&config.client.bootstrap)?;
         let backend = backends.producer(&setup, Arc::clone(&losses) as _)?;
         let max_queued = config.producer.max_queued_records.unwrap_or(usize::MAX);
         let collector = if config.publish_interval.is_zero() {
@@ -80,6 +86,7 @@ impl Core {
             max_request_size: config.producer.max_request_size,
             max_queued,
             backend,
+            _broker: broker,
             collector,
             losses,
             meters,
@@ -254,8 +261,17 @@ impl Core {
         if let Some(collector) = &self.collector {
             collector.room().wait(deadline, || self.handed_on()).ok_or_else(|| self.not_flushed())?;
         }
-        self.backend.hurry();
-        self.backend.settled().wait(deadline, || self.settled()).ok_or_else(|| self.not_flushed())
+        loop {
+            // Again and again: what a library learns where to send only now would linger otherwise.
+            self.backend.hurry();
+            let next = hurry_again(deadline);
+            if self.backend.settled().wait(Some(next), || self.settled()).is_some() {
+                return Ok(());
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Err(self.not_flushed());
+            }
+        }
     }
 
     pub(super) async fn flush_async(&self) -> Result<(), ClientError> {
@@ -265,8 +281,16 @@ impl Core {
             let handed_on = collector.room().wait_async(deadline, || self.handed_on()).await;
             handed_on.ok_or_else(|| self.not_flushed())?;
         }
-        self.backend.hurry();
-        self.backend.settled().wait_async(deadline, || self.settled()).await.ok_or_else(|| self.not_flushed())
+        loop {
+            self.backend.hurry();
+            let next = hurry_again(deadline);
+            if self.backend.settled().wait_async(Some(next), || self.settled()).await.is_some() {
+                return Ok(());
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Err(self.not_flushed());
+            }
+        }
     }
 
     fn not_flushed(&self) -> ClientError {
@@ -322,6 +346,12 @@ impl Core {
             failed_count: self.losses.count(),
         }
     }
+}
+
+/// When flushing hurries the library again.
+fn hurry_again(deadline: Option<Instant>) -> Instant {
+    let soon = Instant::now() + HURRY_AGAIN;
+    deadline.map_or(soon, |deadline| deadline.min(soon))
 }
 
 async fn close(collector: Option<&Collector>, backend: &dyn ProducerBackend, deadline: Instant) {

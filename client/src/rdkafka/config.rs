@@ -65,6 +65,9 @@ pub(super) fn producer(
         config.set("message.send.max.retries", producer.retries.min(i32::MAX as u32).to_string());
     }
     config.set("batch.size", producer.batch_size.max(1).to_string());
+    if let Some(most) = producer.batch_records {
+        config.set("batch.num.messages", most.clamp(1, 1_000_000).to_string());
+    }
     config.set("linger.ms", fractional_millis(producer.linger));
     config.set("compression.type", compression(producer.compression));
     config.set("max.in.flight", producer.max_in_flight.to_string());

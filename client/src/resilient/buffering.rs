@@ -15,6 +15,7 @@ use super::reachable;
 use crate::backend::{OnUndelivered, ProducerBackend, RecordToSend, Refused, Report};
 use crate::config::PublisherConfig;
 use crate::details::after;
+use crate::embedded::EmbeddedBroker;
 use crate::error::{ClientError, ErrorKind};
 use crate::factory::{Backends, ProducerSetup};
 use crate::publisher::StopReport;
@@ -31,6 +32,8 @@ const NEVER: Duration = Duration::from_millis(2_147_483_647);
 pub(super) struct Core {
     pub(super) config: PublisherConfig,
     backends: Arc<dyn Backends>,
+    /// Kept alive, where the broker is within this process.
+    _broker: Option<EmbeddedBroker>,
     /// One publishes at a time, so that the library gets messages in the order of their numbers. Never waited for while
     /// the state is locked.
     order: Mutex<()>,
@@ -81,9 +84,11 @@ impl Core {
         config: PublisherConfig,
         backends: Arc<dyn Backends>,
     ) -> Result<Arc<Self>, ClientError> {
+        let broker = backends.broker(&config.client.bootstrap)?;
         let core = Arc::new(Core {
             config,
             backends,
+            _broker: broker,
             order: Mutex::new(()),
             state: Mutex::default(),
             changed: Signal::default(),

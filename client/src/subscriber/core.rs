@@ -12,6 +12,7 @@ use crate::backend::{Commit, ConsumerBackend, RebalanceListener};
 use crate::config::SubscriberConfig;
 use crate::dead_letter::Letters;
 use crate::details::{AssignedPartition, SubscriberDetails, after, now_millis, time_of};
+use crate::embedded::EmbeddedBroker;
 use crate::error::{ClientError, ErrorKind};
 use crate::factory::{Backends, ConsumerSetup};
 use crate::metrics::{self, SubscriberMeters, as_gauge};
@@ -26,6 +27,8 @@ const STOP_WITHIN: Duration = Duration::from_secs(30);
 pub(crate) struct Core {
     pub(crate) config: SubscriberConfig,
     backends: Arc<dyn Backends>,
+    /// Kept alive, where the broker is within this process.
+    _broker: Option<EmbeddedBroker>,
     pub(super) listener: Mutex<Option<Arc<dyn RebalanceListener>>>,
     state: RwLock<State>,
     received: AtomicU64,
@@ -63,9 +66,11 @@ impl Core {
         backends: Arc<dyn Backends>,
     ) -> Result<Arc<Self>, ClientError> {
         let meters = SubscriberMeters::new(&config.name, &config.topic, config.library);
+        let broker = backends.broker(&config.client.bootstrap)?;
         let core = Arc::new(Core {
             config,
             backends,
+            _broker: broker,
             listener: Mutex::new(None),
             state: RwLock::new(State::New),
             received: AtomicU64::new(0),

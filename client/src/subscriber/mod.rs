@@ -320,8 +320,7 @@ impl<C: Codec> Subscriber<C> {
                 Some(Ok(value))
             }
             Err(error) => {
-                self.core.undecodable.fetch_add(1, Ordering::Relaxed);
-                self.core.meters.undecodable.increment(1);
+                self.count_undecodable();
                 if self.core.config.dead_letter_topic.is_some() {
                     return match self.dead_letter(record, error) {
                         Ok(()) => None,
@@ -363,22 +362,19 @@ impl<C: Codec> Subscriber<C> {
         Ok(None)
     }
 
-    /// The next record with its value, if one is there or comes until the deadline; for pipelines.
-    pub(crate) fn open_for<T: DeserializeOwned>(
-        &self,
-        record: Record,
-    ) -> Result<(T, Record), (ClientError, Record)> {
-        match self.decoded(&record) {
-            Ok(value) => {
-                self.handed_out(&record);
-                Ok((value, record))
-            }
-            Err(error) => {
-                self.core.undecodable.fetch_add(1, Ordering::Relaxed);
-                self.core.meters.undecodable.increment(1);
-                Err((error, record))
-            }
+    /// The value of a record that was taken; for pipelines.
+    pub(crate) fn open_for<T: DeserializeOwned>(&self, record: &Record) -> Result<T, ClientError> {
+        let decoded = self.decoded(record);
+        match &decoded {
+            Ok(_) => self.handed_out(record),
+            Err(_) => self.count_undecodable(),
         }
+        decoded
+    }
+
+    fn count_undecodable(&self) {
+        self.core.undecodable.fetch_add(1, Ordering::Relaxed);
+        self.core.meters.undecodable.increment(1);
     }
 }
 

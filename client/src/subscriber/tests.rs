@@ -165,6 +165,7 @@ fn letters_that_find_no_room_hold_reading_up_and_go_on() {
         }
         assert_eq!(waits.join().unwrap().unwrap(), Some(3));
     });
+    library.acknowledge();
     subscriber.stop().unwrap();
     assert_eq!(fake.world.values("dead"), ["bad1", "bad2"]);
 }

@@ -178,12 +178,21 @@ impl Partition {
                     return Put::Full;
                 }
                 open.push(&offer.parts, measured, &mut offer.report);
+                let full = open.builder.count() >= offer.settings.batch_records;
                 queue.sticky_bytes += measured.size;
                 self.count_one();
-                return Put::Done;
+                return if full { Self::end_full(queue) } else { Put::Done };
             }
         }
         self.put_first(queue, offer, sticky)
+    }
+
+    /// Ends a batch that has as many records as it may have.
+    #[cold]
+    fn end_full(mut queue: MutexGuard<'_, Queue>) -> Put {
+        let mut tell = false;
+        queue.end_open(&mut tell);
+        if tell { Put::Tell } else { Put::Done }
     }
 
     /// Goes on with a new batch, or elsewhere.
@@ -196,12 +205,12 @@ impl Partition {
         }
         // Where there is no room the sender is told in any case.
         let Some(filling) = self.first(&queue, offer) else { return Put::Full };
-        let size = filling.builder.size();
+        let (size, count) = (filling.builder.size(), filling.builder.count());
         queue.sticky_bytes += size - HEADER_BYTES;
         queue.open = Some(filling);
         self.count_one();
         tell |= !std::mem::replace(&mut queue.told, true);
-        if size >= offer.settings.batch_size {
+        if size >= offer.settings.batch_size || count >= offer.settings.batch_records {
             queue.end_open(&mut tell);
         }
         if tell { Put::Tell } else { Put::Done }

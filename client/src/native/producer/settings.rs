@@ -25,6 +25,8 @@ pub(super) struct Settings {
     pub(super) acks: Acks,
     pub(super) retries: u32,
     pub(super) batch_size: usize,
+    /// Records of a batch at the most.
+    pub(super) batch_records: i32,
     pub(super) linger: Duration,
     /// Without a linger: how long records wait while a request is under way to their broker.
     pub(super) patience: Duration,
@@ -78,6 +80,9 @@ impl Settings {
             acks: producer.acks,
             retries: if idempotent { u32::MAX } else { producer.retries },
             batch_size: producer.batch_size.min(MAX_BATCH_BYTES),
+            batch_records: producer
+                .batch_records
+                .map_or(i32::MAX, |most| i32::try_from(most.max(1)).unwrap_or(i32::MAX)),
             linger: producer.linger.min(FOR_EVER),
             patience: PATIENCE,
             codec: match producer.compression {

@@ -195,6 +195,25 @@ fn all_kinds_of_records_arrive_over_tcp() {
 }
 
 #[test]
+fn a_batch_that_has_as_many_records_as_it_may_lingers_no_longer() {
+    let bench = Bench::within("batch records", |options| {
+        options.linger = Duration::from_secs(3600);
+        options.batch_records = Some(3);
+    });
+    for number in 0..7 {
+        bench.send(&bench.record(None, &number.to_string()));
+    }
+    let one_lingers = || (bench.producer.unacknowledged() == 1).then_some(());
+    let deadline = Instant::now() + PATIENCE;
+    while one_lingers().is_none() {
+        assert!(Instant::now() < deadline, "{} records are not settled", bench.producer.unacknowledged());
+        std::thread::yield_now();
+    }
+    bench.flush();
+    assert!(bench.fates.lock().iter().all(Result::is_ok));
+}
+
+#[test]
 fn without_acks_records_arrive_too() {
     let broker = Broker::builder().start().unwrap();
     let bench = Bench::new(Bootstrap::Servers(vec![broker.bootstrap_servers()]), |options| {
