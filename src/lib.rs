@@ -19,5 +19,7 @@
 #![forbid(unsafe_code)]
 
 pub use klamm_broker::{
-    Broker, BrokerBuilder, Clock, ConfigError, InProcessConnection, ResponseFrame, ShutdownError, StartError,
+    ApiKey, Broker, BrokerBuilder, Clock, Close, ConfigError, Delay, DelayClock, DiskTrouble, Effect, Fault,
+    FaultError, FaultRule, Faults, InProcessConnection, LONGEST_FAULT_DELAY, MAX_FAULT_RULES, ResponseError,
+    ResponseFrame, RuleId, ShutdownError, StartError, TimeError, WaitError, WaitFor, When, look,
 };

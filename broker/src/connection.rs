@@ -15,8 +15,8 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::context::Peer;
-use crate::dispatch::{Outcome, dispatch};
-use crate::frame::{self, FrameError, FrameReader};
+use crate::dispatch::{Outcome, Then, dispatch};
+use crate::frame::{self, FrameError, FrameReader, ResponseFrame};
 use crate::limits::RequestMemory;
 use crate::state::BrokerState;
 
@@ -63,6 +63,9 @@ pub(crate) enum Ended {
     /// The client did what cannot be answered.
     #[error("{0}")]
     Refused(String),
+    /// A fault closed it.
+    #[error("a fault closed it")]
+    Fault,
     #[error(transparent)]
     Frame(#[from] FrameError),
 }
@@ -146,8 +149,24 @@ impl<S: Stream> Connection<S> {
                 self.flush().await?;
                 return Err(Ended::Refused(reason));
             }
+            Outcome::Faulty(response, then) => {
+                self.pending.extend(response.into_iter().flat_map(ResponseFrame::into_parts));
+                self.flush().await?;
+                match then {
+                    Then::Close => return Err(Ended::Fault),
+                    Then::Mute(time) => self.mute(time).await?,
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Reads nothing for a while: the client's own time, or that of one who is throttled.
+    async fn mute(&mut self, time: Duration) -> Result<(), Ended> {
+        tokio::select! {
+            () = tokio::time::sleep(time) => Ok(()),
+            () = self.stream.gone() => Err(Ended::Left),
+        }
     }
 
     /// Reads more. False: the client has closed the connection between two requests.

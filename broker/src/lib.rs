@@ -14,6 +14,7 @@ mod context;
 mod coordinator;
 mod dispatch;
 mod error_code;
+mod faults;
 mod fetch;
 mod frame;
 mod guard;
@@ -21,9 +22,11 @@ mod housekeeper;
 mod ids;
 mod limits;
 mod listeners;
+pub mod look;
 mod metadata;
 mod operations;
 mod partition;
+mod patience;
 mod placement;
 mod producer_ids;
 mod properties;
@@ -34,9 +37,17 @@ mod strays;
 mod timers;
 mod topics;
 mod transport;
+mod watch;
 
-pub use clock::Clock;
+pub use clock::{Clock, TimeError};
 pub use config::ConfigError;
+pub use faults::{
+    Close, Delay, DelayClock, DiskTrouble, Effect, Fault, FaultError, FaultRule, Faults, LONGEST_FAULT_DELAY,
+    MAX_FAULT_RULES, RuleId, When,
+};
 pub use frame::ResponseFrame;
 pub use server::{Broker, BrokerBuilder, ShutdownError, StartError};
+pub use kafka_protocol::error::ResponseError;
+pub use kafka_protocol::messages::ApiKey;
 pub use transport::InProcessConnection;
+pub use watch::{WaitError, WaitFor};

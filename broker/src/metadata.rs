@@ -145,6 +145,13 @@ impl MetadataJournal {
     }
 }
 
+impl MetadataJournal {
+    /// Where its log ends; 0 in memory.
+    pub(crate) fn end_offset(&self) -> i64 {
+        self.kept.as_ref().map_or(0, |kept| kept.lock().log.log_end_offset())
+    }
+}
+
 impl Kept {
     /// Writes all that is remembered behind the log's end and forgets what was before it. A crash in between leaves
     /// both, which reads the same.
@@ -171,7 +178,7 @@ fn append_to(log: &Log, records: &[MetadataRecord], now_ms: i64) -> Result<(), A
         timestamp: now_ms,
     });
     let batch = batch::build(records, &BuildOptions::default());
-    log.append(&batch, &AppendContext { now_ms, leader_epoch: 0, origin: Origin::Coordinator }).map(drop)
+    log.append(&batch, &AppendContext { now_ms, leader_epoch: 0, origin: Origin::Coordinator, fault: None }).map(drop)
 }
 
 fn read_all(log: &Log) -> Result<Vec<MetadataRecord>, StartError> {

@@ -8,18 +8,20 @@ use std::time::Duration;
 
 use klamm_storage::{Home, LogManager, ManagerSettings, OpenError, StorageError};
 use parking_lot::{Mutex, RwLock};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, TimeError};
 use crate::complaints::Complaints;
 use crate::config::{ConfigError, ConfigStore};
 use crate::coordinator::group::{GroupCoordinator, GroupSettings};
+use crate::faults::Faults;
 use crate::fetch::FetchSessions;
 use crate::housekeeper;
 use crate::ids;
 use crate::limits::{DEFAULT_REQUEST_MEMORY_BYTES, RequestMemoryPool};
 use crate::listeners;
+use crate::look::Traffic;
 use crate::metadata::{MetadataJournal, MetadataRecord};
 use crate::producer_ids::ProducerIds;
 use crate::properties;
@@ -29,6 +31,7 @@ use crate::strays;
 use crate::timers::Timers;
 use crate::topics::{NewTopic, OFFSETS_TOPIC, TopicError, Topics};
 use crate::transport::{self, InProcessConnection, tcp};
+use crate::watch::Bell;
 
 /// How long a broker that stops waits for the requests under way.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -280,9 +283,23 @@ impl Broker {
 
     /// Opens a connection that needs no socket.
     pub fn connect(&self) -> InProcessConnection {
-        let runtime = self.runtime.as_ref().map(Runtime::handle);
-        let runtime = runtime.expect("a broker has its runtime until it is dropped");
-        transport::connect(Arc::clone(&self.state), runtime, self.stop.subscribe(), self.alive.clone())
+        transport::connect(Arc::clone(&self.state), &self.runtime(), self.stop.subscribe(), self.alive.clone())
+    }
+
+    /// The broker's parts.
+    pub(crate) fn state(&self) -> &Arc<BrokerState> {
+        &self.state
+    }
+
+    /// The runtime that the broker's tasks run on.
+    pub(crate) fn runtime(&self) -> Handle {
+        let runtime = self.runtime.as_ref().map(|runtime| runtime.handle().clone());
+        runtime.expect("a broker has its runtime until it is dropped")
+    }
+
+    /// What goes wrong on purpose: rules that strike requests. There are none at the start.
+    pub fn faults(&self) -> &Faults {
+        &self.state.faults
     }
 
     /// The broker's clock.
@@ -297,6 +314,16 @@ impl Broker {
             let by = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
             self.state.timers.advance_to(self.state.clock.now_ms().saturating_add(by));
         }
+    }
+
+    /// Moves a manual clock forward to `now_ms`, in milliseconds since 1970, as [`advance`](Broker::advance) does it.
+    ///
+    /// # Errors
+    /// If the broker follows the system's clock, or its own has gone further already; then nothing has happened.
+    pub fn set_time(&self, now_ms: i64) -> Result<(), TimeError> {
+        self.state.clock.check_move(now_ms)?;
+        self.state.timers.advance_to(now_ms);
+        Ok(())
     }
 
     /// Deletes now what retention lets go of, without waiting for `log.retention.check.interval.ms`.
@@ -389,8 +416,13 @@ fn open(
     let random = Random::new(seed);
     let now_ms = clock.now_ms();
     let producer_id_expiration_ms = i64::from(config.settings().producer_id_expiration_ms);
-    let logs =
-        LogManager::open(&home, ManagerSettings { producer_id_expiration_ms, ..ManagerSettings::default() })?;
+    let storage_faults = Arc::new(klamm_storage::Faults::default());
+    let managing = ManagerSettings {
+        producer_id_expiration_ms,
+        faults: Arc::clone(&storage_faults),
+        ..ManagerSettings::default()
+    };
+    let logs = LogManager::open(&home, managing)?;
     let cluster_id = logs.cluster_id(|| ids::base64(&random.uuid()))?;
     let (metadata, remembered) = MetadataJournal::open(&logs, now_ms)?;
     strays::take_away(&logs, &remembered)?;
@@ -399,12 +431,16 @@ fn open(
     let request_memory = usize::try_from(settings.queued_max_request_bytes).ok().filter(|bytes| *bytes > 0);
     let timers = Timers::new(clock.clone());
     let groups = GroupCoordinator::new(clock.clone(), Arc::clone(&timers), GroupSettings::of(&settings));
+    let bell = Arc::new(Bell::default());
     let state = Arc::new(BrokerState {
         node_id: settings.node_id,
         cluster_id,
         rack: settings.broker_rack.clone(),
         timers,
         groups,
+        faults: Faults::new(random.seed(), storage_faults, Arc::clone(&bell)),
+        traffic: Traffic::new(clock.clone(), Arc::clone(&bell)),
+        bell,
         clock,
         random,
         config,
@@ -417,11 +453,28 @@ fn open(
         complaints: Complaints::new(),
         listeners: RwLock::default(),
     });
+    let is_fresh = remembered.records.is_empty();
     restore(&state, remembered.records)?;
+    if !is_fresh {
+        mix_in_folder(&state);
+    }
     if let Some(topic) = state.topics.get(OFFSETS_TOPIC) {
         state.attach_groups(&topic).map_err(|error| StartError::Groups { why: error.to_string() })?;
     }
     Ok(state)
+}
+
+/// Has chance go on from what the folder holds, so that a broker that is started again with the same seed does not draw
+/// the ids of its last run: of topics, and of members that are remembered.
+fn mix_in_folder(state: &BrokerState) {
+    let topics = state.topics.all();
+    let parts = topics.iter().flat_map(|topic| {
+        let (high, low) = topic.id().as_u64_pair();
+        let ends = topic.partitions().into_iter().map(|partition| partition.log().log_end_offset().cast_unsigned());
+        [high, low].into_iter().chain(ends)
+    });
+    let journal = state.metadata.end_offset().cast_unsigned();
+    state.random.mix(std::iter::once(journal).chain(parts));
 }
 
 /// Brings back what the metadata journal remembers.

@@ -12,14 +12,17 @@ use crate::config::ConfigStore;
 use crate::coordinator::group::GroupCoordinator;
 use crate::coordinator::journal::JournalError;
 use crate::coordinator::partition_log;
+use crate::faults::Faults;
 use crate::fetch::FetchSessions;
 use crate::limits::RequestMemoryPool;
+use crate::look::Traffic;
 use crate::metadata::MetadataJournal;
 use crate::producer_ids::ProducerIds;
 use crate::random::Random;
 use crate::timers::Timers;
 use crate::topics::{NewTopic, OFFSETS_TOPIC, TRANSACTION_TOPIC, Topic, TopicError, Topics};
 use crate::transport::tcp::Places;
+use crate::watch::Bell;
 
 /// Everything that a handler may reach.
 pub(crate) struct BrokerState {
@@ -38,6 +41,9 @@ pub(crate) struct BrokerState {
     pub(crate) request_memory: RequestMemoryPool,
     pub(crate) places: Places,
     pub(crate) complaints: Complaints,
+    pub(crate) faults: Faults,
+    pub(crate) traffic: Arc<Traffic>,
+    pub(crate) bell: Arc<Bell>,
     /// The addresses that clients are told, one for each listener.
     pub(crate) listeners: RwLock<Vec<(String, u16)>>,
 }
@@ -58,15 +64,16 @@ impl BrokerState {
     ) -> Result<Arc<Topic>, TopicError> {
         let options = self.config.topic_options(&overrides);
         let id = self.random.uuid();
-        self.topics.create(
-            NewTopic { name: name.to_owned(), id, partitions, overrides, options },
-            self.clock.now_ms(),
-        )
+        let new = NewTopic { name: name.to_owned(), id, partitions, overrides, options };
+        let created = self.topics.create(new, self.clock.now_ms());
+        self.bell.ring();
+        created
     }
 
     /// Deletes a topic with all that is kept of it: records, configs, and the offsets that groups have in it.
     pub(crate) fn delete_topic(&self, topic: &Arc<Topic>) -> Result<(), TopicError> {
         let deleted = self.topics.delete(topic, self.clock.now_ms());
+        self.bell.ring();
         if !matches!(deleted, Ok(()) | Err(TopicError::Delete(_))) {
             return deleted;
         }

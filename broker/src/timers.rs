@@ -1,6 +1,7 @@
 //! Work that falls due at a time of the broker's clock, run in the order of its deadlines.
 //!
-//! Knows nothing of what the work is. One driver task sleeps until the next deadline of a system clock; a manual clock
+//! Deadlines are counted in steady milliseconds: a system clock that somebody sets moves none of them. Knows nothing of
+//! what the work is. One driver task sleeps until the next deadline of a system clock; a manual clock
 //! has no driver: [`Timers::advance_to`] runs what falls due, on the caller's thread, before it returns.
 
 use std::collections::BTreeMap;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::clock::Clock;
 
@@ -22,7 +23,7 @@ pub(crate) struct TimerId {
     number: u64,
 }
 
-/// The longest sleep of the driver. The system's clock can jump (a laptop wakes up); work is late by this at the most.
+/// The longest sleep of the driver: nothing that goes wrong with one wake-up makes work later than that.
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 
 /// All that is waiting for its time.
@@ -36,6 +37,18 @@ pub(crate) struct Timers {
 struct Queue {
     jobs: BTreeMap<TimerId, Job>,
     next_number: u64,
+}
+
+/// Cancels a job when whoever waits for it gives up.
+struct Cancel {
+    timers: Arc<Timers>,
+    id: TimerId,
+}
+
+impl Drop for Cancel {
+    fn drop(&mut self) {
+        self.timers.cancel(self.id);
+    }
 }
 
 impl Timers {
@@ -58,6 +71,17 @@ impl Timers {
         id
     }
 
+    /// Returns once the clock has gone on by `time`.
+    pub(crate) async fn wait(self: &Arc<Self>, time: Duration) {
+        let (to, reached) = oneshot::channel();
+        let ms = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        let deadline = self.clock.steady_ms().saturating_add(ms);
+        let id = self.schedule(deadline, Box::new(move |_| _ = to.send(())));
+        let _given_up = Cancel { timers: Arc::clone(self), id };
+        // An error says that the job is gone without having run: there is nothing to wait for any more.
+        let _ = reached.await;
+    }
+
     /// Forgets a job. One that has run, or runs right now, is not undone.
     pub(crate) fn cancel(&self, id: TimerId) {
         // The job may own the last reference to something that schedules in its drop: let go of the lock first.
@@ -77,12 +101,12 @@ impl Timers {
     /// Sleeps and runs what falls due, until it is dropped. Only for a system clock.
     pub(crate) async fn drive(self: Arc<Self>) {
         loop {
-            let now = self.clock.now_ms();
+            let now = self.clock.steady_ms();
             while let Some((id, job)) = self.take_due(now) {
                 // Retention and expiry touch files: other tasks of this thread move elsewhere meanwhile.
                 tokio::task::block_in_place(|| job(id.deadline_ms.max(now)));
             }
-            let sleep = self.until_next(self.clock.now_ms());
+            let sleep = self.until_next(self.clock.steady_ms());
             let _ = tokio::time::timeout(sleep, self.changed.notified()).await;
         }
     }

@@ -16,7 +16,7 @@
 //! let record = RecordToWrite { value: Some("hello".into()), ..Default::default() };
 //! let appended = log.append(
 //!     &batch::build([record], &BuildOptions::default()),
-//!     &AppendContext { now_ms: 0, leader_epoch: 0, origin: Origin::Client },
+//!     &AppendContext { now_ms: 0, leader_epoch: 0, origin: Origin::Client, fault: None },
 //! )?;
 //! let read = log.read(appended.base_offset, 1024, true, ReadUpTo::HighWatermark)?;
 //! let batch = batch::batches(&read.records).next().ok_or("nothing was read")?;
@@ -41,7 +41,7 @@ mod shared;
 
 pub use error::{AppendError, OpenError, ReadError, StorageError};
 pub use fs::Faults;
-pub use log::{AppendContext, Appended, Log, Origin, Read, ReadUpTo, RetentionDone};
+pub use log::{AppendContext, Appended, DiskFault, Log, Origin, Read, ReadUpTo, RetentionDone};
 pub use manager::{FoundLog, LogManager};
 pub use options::{CompressionType, Home, LogOptions, ManagerSettings, TimestampType};
 pub use producer::ProducerInfo;

@@ -8,6 +8,7 @@ use kafka_protocol::protocol::{Decodable, VersionRange};
 
 use crate::context::{Answer, Refusal, RequestContext};
 use crate::dispatch::{Body, Reply as _};
+use crate::faults::{self, Refused};
 use crate::guard;
 
 /// An API that is served, and the versions of it.
@@ -51,11 +52,26 @@ macro_rules! apis {
         pub(crate) async fn call(key: ApiKey, cx: &RequestContext, body: Bytes) -> Answer<Body> {
             match key {
                 $(ApiKey::$key => {
-                    let request: kafka_protocol::messages::$request = decode(key, cx.version(), &body)?;
+                    let mut request: kafka_protocol::messages::$request = decode(key, cx.version(), &body)?;
                     drop(body);
+                    let mut splice = None;
+                    if cx.verdict.is_some() {
+                        match Box::pin(faults::begin(cx, key, &mut request)).await? {
+                            Refused::Nothing => {}
+                            Refused::Part(part) => splice = Some(part),
+                            Refused::Whole(reply) => {
+                                let reply: $reply = Box::pin(faults::end(cx, None, Ok(reply))).await?;
+                                return reply.into_body(cx.version());
+                            }
+                            Refused::Close(reason) => return Err(Refusal::Close(reason)),
+                        }
+                    }
                     // In a box, so that an idle connection does not hold room for the largest handler.
-                    let reply: $reply = Box::pin($module::handle(cx, request)).await?;
-                    reply.into_body(cx.version())
+                    let mut reply: Answer<$reply> = Box::pin($module::handle(cx, request)).await;
+                    if cx.verdict().is_some() {
+                        reply = Box::pin(faults::end(cx, splice, reply)).await;
+                    }
+                    reply?.into_body(cx.version())
                 })*
                 other => Err(Refusal::Close(format!("it asked for {other:?}, which is not served"))),
             }

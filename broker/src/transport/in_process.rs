@@ -7,8 +7,9 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 use crate::context::Peer;
-use crate::dispatch::{Outcome, dispatch};
+use crate::dispatch::{Outcome, Then, dispatch};
 use crate::frame::ResponseFrame;
+use crate::look::{Opened, TransportKind};
 use crate::state::BrokerState;
 
 /// Requests that may be under way on one connection; sending one more waits.
@@ -48,10 +49,12 @@ pub(crate) fn connect(
 ) -> InProcessConnection {
     let (requests, incoming) = mpsc::channel(REQUESTS_UNDER_WAY);
     let (outgoing, responses) = mpsc::channel(REQUESTS_UNDER_WAY);
+    // From now on, and not once the task has begun: who opens it sees it.
+    let opened = broker.traffic.open(TransportKind::InProcess, String::new());
     runtime.spawn(async move {
         let _alive = alive;
         tokio::select! {
-            () = serve(&broker, incoming, outgoing) => {}
+            () = serve(&broker, &opened, incoming, outgoing) => {}
             _ = stop.wait_for(|stop| *stop) => {}
         }
     });
@@ -60,10 +63,11 @@ pub(crate) fn connect(
 
 async fn serve(
     broker: &Arc<BrokerState>,
+    opened: &Opened,
     mut incoming: mpsc::Receiver<Bytes>,
     outgoing: mpsc::Sender<ResponseFrame>,
 ) {
-    let peer = Peer { host: Arc::from("/127.0.0.1"), listener: 0 };
+    let peer = Peer { host: Arc::from("/127.0.0.1"), listener: 0, seen: opened.seen() };
     while let Some(request) = incoming.recv().await {
         match dispatch(broker, &peer, request).await {
             Outcome::Respond(response) => {
@@ -75,6 +79,22 @@ async fn serve(
             Outcome::Close(reason) => {
                 broker.complaints.note(|| format!("closed a connection within the process: {reason}"));
                 return;
+            }
+            Outcome::Faulty(response, then) => {
+                if let Some(response) = response.filter(|response| !response.is_empty())
+                    && outgoing.send(response).await.is_err()
+                {
+                    return;
+                }
+                match then {
+                    Then::Close => return,
+                    Then::Mute(time) => {
+                        tokio::select! {
+                            () = tokio::time::sleep(time) => {}
+                            () = outgoing.closed() => return,
+                        }
+                    }
+                }
             }
         }
     }

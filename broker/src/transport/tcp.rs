@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::connection::{self, Ended};
 use crate::context::Peer;
 use crate::limits::MAX_CONNECTIONS;
+use crate::look::TransportKind;
 use crate::state::BrokerState;
 
 /// Connections that may wait to be accepted.
@@ -74,7 +75,9 @@ async fn serve(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("{address}: answers may be held back by the system: {error}");
     }
-    let peer = Peer { host: Arc::from(format!("/{}", address.ip()).as_str()), listener };
+    let opened = broker.traffic.open(TransportKind::Tcp, address.to_string());
+    let host = Arc::from(format!("/{}", address.ip()).as_str());
+    let peer = Peer { host, listener, seen: opened.seen() };
     match connection::serve(stream, peer, Arc::clone(broker), stop).await {
         ended @ (Ended::Refused(_) | Ended::Frame(_)) => {
             broker.complaints.note(|| format!("closed the connection from {address}: {ended}"));

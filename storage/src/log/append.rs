@@ -24,6 +24,15 @@ pub enum Origin {
     Coordinator,
 }
 
+/// Trouble with the disk that one append meets on purpose, for tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskFault {
+    /// There is no room for the batch.
+    Full,
+    /// The sync after the batch fails, whether the flush policy asks for one or not.
+    FailedSync,
+}
+
 /// What an append needs to know besides the batch.
 #[derive(Debug, Clone, Copy)]
 pub struct AppendContext {
@@ -33,6 +42,8 @@ pub struct AppendContext {
     pub leader_epoch: i32,
     /// Who sent the batch.
     pub origin: Origin,
+    /// Trouble to meet on purpose.
+    pub fault: Option<DiskFault>,
 }
 
 /// Where a batch went.
@@ -69,7 +80,14 @@ impl Log {
         if let Some(earlier) = self.check_producer(&state, &batch.header, cx)? {
             return Ok(self.duplicate_of(&earlier));
         }
+        if cx.fault == Some(DiskFault::Full) {
+            return Err(AppendError::DiskFull(io::ErrorKind::StorageFull.into()));
+        }
         let mut appender = self.write(&mut state, &segment, &batch, &options)?;
+        if cx.fault == Some(DiskFault::FailedSync) {
+            let why = io::Error::other("the sync failed on purpose");
+            return Err(self.fail(&mut state, "syncing the log", why).into());
+        }
         segment.index(&batch.header, segment.len(), options.index_interval_bytes);
         self.flush_with(&mut state, &mut appender, &batch.header, &options, cx.now_ms)?;
         self.publish(&mut state, appender, &batch.header);

@@ -28,7 +28,7 @@ use crate::producer::{ProducerInfo, Producers};
 use crate::segment::{Place, Segment};
 use crate::shared::Shared;
 
-pub use append::{AppendContext, Appended, Origin};
+pub use append::{AppendContext, Appended, DiskFault, Origin};
 pub(crate) use open::{History, read_topic_id};
 pub use read::{Read, ReadUpTo};
 pub use retention::RetentionDone;

@@ -117,7 +117,7 @@ impl ClassicGroup {
     ) -> Result<Step, ResponseError> {
         self.check_commit(by)?;
         if matches!(self.state, GroupState::Stable | GroupState::PreparingRebalance) {
-            self.renew_session(&by.member_id, cx.now);
+            self.renew_session(&by.member_id, cx.steady);
         }
         let expire_timestamp = (by.retention_ms != -1).then(|| cx.now.saturating_add(by.retention_ms));
         let mut room = MAX_OFFSETS_PER_GROUP.saturating_sub(self.offsets.len());

@@ -312,7 +312,7 @@ impl GroupCoordinator {
     }
 
     pub(super) fn cx(&self, now: i64) -> Cx<'_> {
-        Cx { now, settings: &self.settings }
+        Cx { now, steady: self.clock.steady_ms(), settings: &self.settings }
     }
 
     /// Has something happen to a group.
@@ -420,9 +420,9 @@ impl GroupCoordinator {
             self.timers.cancel(id);
         }
         let (coordinator, cell) = (Arc::downgrade(self), Arc::downgrade(cell));
-        let ring = move |now| {
+        let ring = move |_| {
             if let (Some(coordinator), Some(cell)) = (coordinator.upgrade(), cell.upgrade()) {
-                let _ = coordinator.with_cell(&cell, now, |held, _| {
+                let _ = coordinator.with_cell(&cell, coordinator.clock.now_ms(), |held, _| {
                     held.timer = None;
                     ((), Step::default())
                 });
