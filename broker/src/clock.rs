@@ -33,6 +33,16 @@ enum Source {
     /// The system's; from where it stood when the clock was made, steady time goes on by itself.
     System { began: Instant, began_ms: i64 },
     Manual(Arc<AtomicI64>),
+    /// The system's while a journal is kept, or the journal's own when it is replayed: it stands still during a step.
+    Stepped(Arc<Stepped>),
+}
+
+#[derive(Debug)]
+struct Stepped {
+    /// From where steady time goes on by itself; none in a replay.
+    began: Option<(Instant, i64)>,
+    now_ms: AtomicI64,
+    steady_ms: AtomicI64,
 }
 
 /// Why a clock cannot be set.
@@ -68,6 +78,7 @@ impl Clock {
         match &self.0 {
             Source::System { .. } => system_ms(),
             Source::Manual(now) => now.load(Ordering::Acquire),
+            Source::Stepped(stepped) => stepped.now_ms.load(Ordering::Acquire),
         }
     }
 
@@ -75,16 +86,70 @@ impl Clock {
     /// it is the same as [`now_ms`](Clock::now_ms).
     pub fn steady_ms(&self) -> i64 {
         match &self.0 {
-            Source::System { began, began_ms } => {
-                began_ms.saturating_add(i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX))
-            }
+            Source::System { began, began_ms } => steady(*began, *began_ms),
             Source::Manual(now) => now.load(Ordering::Acquire),
+            Source::Stepped(stepped) => stepped.steady_ms.load(Ordering::Acquire),
         }
     }
 
     /// Whether this clock moves only when it is told to.
     pub fn is_manual(&self) -> bool {
         matches!(self.0, Source::Manual(_))
+    }
+
+    /// Whether nothing but a step moves it: what is done in a step can be had again.
+    pub(crate) fn stands_still(&self) -> bool {
+        !matches!(self.0, Source::System { .. })
+    }
+
+    /// This clock as a journal needs it: the system's stands still between steps.
+    pub(crate) fn for_journal(self) -> Self {
+        match self.0 {
+            Source::System { began, began_ms } => Clock(Source::Stepped(Arc::new(Stepped {
+                began: Some((began, began_ms)),
+                now_ms: AtomicI64::new(system_ms()),
+                steady_ms: AtomicI64::new(steady(began, began_ms)),
+            }))),
+            other => Clock(other),
+        }
+    }
+
+    /// A clock that is put where a journal's stood.
+    pub(crate) fn replayed(now_ms: i64, steady_ms: i64) -> Self {
+        let (now_ms, steady_ms) = (AtomicI64::new(now_ms), AtomicI64::new(steady_ms));
+        Clock(Source::Stepped(Arc::new(Stepped { began: None, now_ms, steady_ms })))
+    }
+
+    /// Moves a clock that follows the system's in steps up to now.
+    pub(crate) fn step(&self) {
+        if let Source::Stepped(stepped) = &self.0
+            && let Some((began, began_ms)) = stepped.began
+        {
+            self.place(system_ms(), steady(began, began_ms));
+        }
+    }
+
+    /// Puts a clock that goes in steps where it is told to; moves a manual one forward.
+    pub(crate) fn place(&self, now_ms: i64, steady_ms: i64) {
+        match &self.0 {
+            Source::System { .. } => {}
+            Source::Manual(_) => self.move_to(now_ms),
+            Source::Stepped(stepped) => {
+                stepped.now_ms.store(now_ms, Ordering::Release);
+                stepped.steady_ms.store(steady_ms, Ordering::Release);
+            }
+        }
+    }
+
+    /// Steady time as it goes on by itself, also between steps.
+    pub(crate) fn live_steady_ms(&self) -> i64 {
+        match &self.0 {
+            Source::Stepped(stepped) => match stepped.began {
+                Some((began, began_ms)) => steady(began, began_ms),
+                None => self.steady_ms(),
+            },
+            _ => self.steady_ms(),
+        }
     }
 
     /// Moves a manual clock forward to `now_ms`; a system clock and a time already past stay as they are.
@@ -98,11 +163,15 @@ impl Clock {
     pub(crate) fn check_move(&self, wanted_ms: i64) -> Result<(), TimeError> {
         let now_ms = self.now_ms();
         match &self.0 {
-            Source::System { .. } => Err(TimeError::NotManual),
+            Source::System { .. } | Source::Stepped(_) => Err(TimeError::NotManual),
             Source::Manual(_) if wanted_ms < now_ms => Err(TimeError::Backwards { now_ms, wanted_ms }),
             Source::Manual(_) => Ok(()),
         }
     }
+}
+
+fn steady(began: Instant, began_ms: i64) -> i64 {
+    began_ms.saturating_add(i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX))
 }
 
 fn system_ms() -> i64 {

@@ -41,9 +41,12 @@ pub(crate) enum Then {
     Mute(Duration),
 }
 
-/// Answers one request.
+/// Answers one request, and journals it where that is asked for.
 pub(crate) async fn dispatch(broker: &Arc<BrokerState>, peer: &Peer, frame: Bytes) -> Outcome {
-    serve(broker, peer, frame, Patience::Real).await
+    match &broker.recorder {
+        None => serve(broker, peer, frame, Patience::Real).await,
+        Some(recorder) => Box::pin(recorder.serve(broker, peer, frame)).await,
+    }
 }
 
 /// Answers one request, whose client's own time passes as `patience` says.

@@ -35,7 +35,7 @@ pub(crate) fn start(state: &Arc<BrokerState>) {
 
 fn schedule(state: Weak<BrokerState>, timers: &Timers, steady_ms: i64, chore: Chore) {
     let interval = state.upgrade().map_or(0, |state| (chore.interval_ms)(&state.config.settings()));
-    let manual = state.upgrade().is_some_and(|state| state.clock.is_manual());
+    let in_step = state.upgrade().is_some_and(|state| state.clock.stands_still());
     let next = move |steady_ms| {
         let Some(broker) = state.upgrade() else { return };
         let work = move || {
@@ -44,7 +44,7 @@ fn schedule(state: Weak<BrokerState>, timers: &Timers, steady_ms: i64, chore: Ch
         };
         match tokio::runtime::Handle::try_current() {
             // Files may take their time; sessions and rebalances, which are due on the same timers, do not wait.
-            Ok(runtime) if !manual => drop(runtime.spawn_blocking(work)),
+            Ok(runtime) if !in_step => drop(runtime.spawn_blocking(work)),
             _ => work(),
         }
     };

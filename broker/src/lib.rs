@@ -20,6 +20,7 @@ mod frame;
 mod guard;
 mod housekeeper;
 mod ids;
+mod journal;
 mod limits;
 mod listeners;
 pub mod look;
@@ -46,6 +47,9 @@ pub use faults::{
     MAX_FAULT_RULES, RuleId, When,
 };
 pub use frame::ResponseFrame;
+pub use journal::{
+    Difference, JOURNAL_FILE_BYTES, JOURNAL_MEMORY_BYTES, Journal, JournalError, JournalOptions, Replay,
+};
 pub use server::{Broker, BrokerBuilder, ShutdownError, StartError};
 pub use kafka_protocol::error::ResponseError;
 pub use kafka_protocol::messages::ApiKey;

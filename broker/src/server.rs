@@ -19,6 +19,7 @@ use crate::faults::Faults;
 use crate::fetch::FetchSessions;
 use crate::housekeeper;
 use crate::ids;
+use crate::journal::{Command, Head, JournalError, JournalOptions, Recorder};
 use crate::limits::{DEFAULT_REQUEST_MEMORY_BYTES, RequestMemoryPool};
 use crate::listeners;
 use crate::look::Traffic;
@@ -84,6 +85,9 @@ pub enum StartError {
         /// What was found.
         why: String,
     },
+    /// The journal of the run cannot be written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// The system gives no thread or socket.
     #[error("the system refuses what a broker needs: {0}")]
     System(#[from] std::io::Error),
@@ -113,6 +117,7 @@ pub struct BrokerBuilder {
     configs: BTreeMap<String, String>,
     clock: Clock,
     seed: Option<u64>,
+    journal: Option<JournalOptions>,
 }
 
 impl BrokerBuilder {
@@ -124,6 +129,7 @@ impl BrokerBuilder {
             configs: BTreeMap::new(),
             clock: Clock::system(),
             seed: None,
+            journal: None,
         }
     }
 
@@ -201,6 +207,14 @@ impl BrokerBuilder {
         self
     }
 
+    /// Journals the run: every request in the order in which the broker takes it, with the clock and the answer, so that
+    /// [`Journal::replay`](crate::Journal::replay) and `klamm replay` can have it again. The broker takes one step at a
+    /// time then.
+    pub fn journal(mut self, options: JournalOptions) -> Self {
+        self.journal = Some(options);
+        self
+    }
+
     /// Starts the broker. When this returns, clients can connect and the topics are there.
     ///
     /// May be called from any thread, with or without a runtime: the broker has a runtime of its own.
@@ -244,15 +258,23 @@ impl Broker {
     }
 
     fn start(builder: BrokerBuilder) -> Result<Broker, StartError> {
-        let config = ConfigStore::new(builder.configs)?;
+        let config = ConfigStore::new(builder.configs.clone())?;
         let listeners = if builder.listeners.is_empty() {
             vec![Listener { bind: "127.0.0.1:0".to_owned(), advertised: None }]
         } else {
             builder.listeners
         };
         let bound = listeners.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
-        note_places(&config, &bound, &builder.home)?;
-        let state = open(builder.home, config, builder.clock, builder.seed)?;
+        let places = places(&bound, &builder.home)?;
+        places.iter().for_each(|(name, value)| config.note(name, value.clone()));
+        let keep = builder.journal.map(|options| Keep {
+            options,
+            configs: builder.configs,
+            places,
+            topics: builder.topics.clone(),
+            listeners: bound.iter().map(|(_, advertised)| advertised.clone()).collect(),
+        });
+        let state = open(builder.home, config, builder.clock, builder.seed, keep)?;
         for (name, partitions) in &builder.topics {
             create_if_missing(&state, name, *partitions)?;
         }
@@ -328,6 +350,10 @@ impl Broker {
 
     /// Deletes now what retention lets go of, without waiting for `log.retention.check.interval.ms`.
     pub fn run_retention(&self) {
+        let mut turn = self.state.recorder.as_ref().map(|recorder| recorder.turn());
+        if let Some(turn) = &mut turn {
+            turn.command(Command::RunRetention);
+        }
         housekeeper::run(&self.state);
     }
 
@@ -390,20 +416,67 @@ fn advertised(listener: &Listener, local: SocketAddr) -> (String, u16) {
     (host.to_owned(), port)
 }
 
-/// Has DescribeConfigs show where the broker listens and keeps its data, however it was told.
-fn note_places(config: &ConfigStore, bound: &[Bound], home: &Home) -> Result<(), StartError> {
+/// The configs by which DescribeConfigs shows where the broker listens and keeps its data, however it was told.
+fn places(bound: &[Bound], home: &Home) -> Result<BTreeMap<String, String>, StartError> {
     let (mut listeners, mut advertised) = (Vec::new(), Vec::new());
     for (index, (listener, (host, port))) in bound.iter().enumerate() {
         let name = if index == 0 { "PLAINTEXT".to_owned() } else { format!("PLAINTEXT_{}", index + 1) };
         listeners.push(format!("{name}://{}", listener.local_addr()?));
         advertised.push(format!("{name}://{host}:{port}"));
     }
-    config.note("listeners", listeners.join(","));
-    config.note("advertised.listeners", advertised.join(","));
+    let mut places = BTreeMap::from([
+        ("listeners".to_owned(), listeners.join(",")),
+        ("advertised.listeners".to_owned(), advertised.join(",")),
+    ]);
     if let Home::Folder(folder) = home {
-        config.note("log.dirs", folder.display().to_string());
+        places.insert("log.dirs".to_owned(), folder.display().to_string());
     }
-    Ok(())
+    Ok(places)
+}
+
+/// What a journal is to hold of how the broker is started, and where it is kept.
+struct Keep {
+    options: JournalOptions,
+    configs: BTreeMap<String, String>,
+    places: BTreeMap<String, String>,
+    topics: Vec<(String, Option<i32>)>,
+    listeners: Vec<(String, u16)>,
+}
+
+impl Keep {
+    fn begin(self, seed: u64, clock: &Clock, home: &Home, had_data: bool) -> Result<Arc<Recorder>, JournalError> {
+        let head = Head {
+            klamm_journal: Head::format(),
+            seed,
+            manual_clock: clock.is_manual(),
+            now_ms: clock.now_ms(),
+            steady_ms: clock.steady_ms(),
+            configs: self.configs,
+            places: self.places,
+            listeners: self.listeners,
+            topics: self.topics,
+            in_folder: matches!(home, Home::Folder(_)),
+            had_data,
+        };
+        Recorder::new(self.options, &head, clock.clone())
+    }
+}
+
+/// A broker like that of a journal, in memory and without listeners; nothing runs in it by itself.
+pub(crate) fn open_for_replay(head: &Head) -> Result<Arc<BrokerState>, StartError> {
+    let config = ConfigStore::new(head.configs.clone())?;
+    head.places.iter().for_each(|(name, value)| config.note(name, value.clone()));
+    let clock = match head.manual_clock {
+        true => Clock::manual(head.now_ms),
+        false => Clock::replayed(head.now_ms, head.steady_ms),
+    };
+    let state = open(Home::Memory, config, clock, Some(head.seed), None)?;
+    for (name, partitions) in &head.topics {
+        create_if_missing(&state, name, *partitions)?;
+    }
+    *state.listeners.write() = head.listeners.clone();
+    housekeeper::start(&state);
+    Ok(state)
 }
 
 /// Opens the data and puts the broker's parts together.
@@ -412,8 +485,10 @@ fn open(
     config: ConfigStore,
     clock: Clock,
     seed: Option<u64>,
+    journal: Option<Keep>,
 ) -> Result<Arc<BrokerState>, StartError> {
     let random = Random::new(seed);
+    let clock = if journal.is_some() { clock.for_journal() } else { clock };
     let now_ms = clock.now_ms();
     let producer_id_expiration_ms = i64::from(config.settings().producer_id_expiration_ms);
     let storage_faults = Arc::new(klamm_storage::Faults::default());
@@ -432,15 +507,21 @@ fn open(
     let timers = Timers::new(clock.clone());
     let groups = GroupCoordinator::new(clock.clone(), Arc::clone(&timers), GroupSettings::of(&settings));
     let bell = Arc::new(Bell::default());
+    let had_data = !remembered.records.is_empty();
+    let recorder = journal.map(|keep| keep.begin(random.seed(), &clock, &home, had_data)).transpose()?;
+    if let Some(recorder) = &recorder {
+        timers.journal_to(Arc::clone(recorder));
+    }
     let state = Arc::new(BrokerState {
         node_id: settings.node_id,
         cluster_id,
         rack: settings.broker_rack.clone(),
         timers,
         groups,
-        faults: Faults::new(random.seed(), storage_faults, Arc::clone(&bell)),
+        faults: Faults::new(random.seed(), storage_faults, Arc::clone(&bell), recorder.clone()),
         traffic: Traffic::new(clock.clone(), Arc::clone(&bell)),
         bell,
+        recorder,
         clock,
         random,
         config,
@@ -453,9 +534,8 @@ fn open(
         complaints: Complaints::new(),
         listeners: RwLock::default(),
     });
-    let is_fresh = remembered.records.is_empty();
     restore(&state, remembered.records)?;
-    if !is_fresh {
+    if had_data {
         mix_in_folder(&state);
     }
     if let Some(topic) = state.topics.get(OFFSETS_TOPIC) {

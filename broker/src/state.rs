@@ -14,6 +14,7 @@ use crate::coordinator::journal::JournalError;
 use crate::coordinator::partition_log;
 use crate::faults::Faults;
 use crate::fetch::FetchSessions;
+use crate::journal::Recorder;
 use crate::limits::RequestMemoryPool;
 use crate::look::Traffic;
 use crate::metadata::MetadataJournal;
@@ -44,6 +45,8 @@ pub(crate) struct BrokerState {
     pub(crate) faults: Faults,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) bell: Arc<Bell>,
+    /// Where the run is journaled, if it is.
+    pub(crate) recorder: Option<Arc<Recorder>>,
     /// The addresses that clients are told, one for each listener.
     pub(crate) listeners: RwLock<Vec<(String, u16)>>,
 }

@@ -5,13 +5,14 @@
 //! has no driver: [`Timers::advance_to`] runs what falls due, on the caller's thread, before it returns.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use crate::clock::Clock;
+use crate::journal::Recorder;
 
 /// A piece of work; it is given its own deadline, or the time at which it runs if that is later.
 pub(crate) type Job = Box<dyn FnOnce(i64) + Send>;
@@ -31,6 +32,8 @@ pub(crate) struct Timers {
     clock: Clock,
     queue: Mutex<Queue>,
     changed: Notify,
+    /// Where it is journaled that time has done something.
+    recorder: OnceLock<Arc<Recorder>>,
 }
 
 #[derive(Default)]
@@ -53,7 +56,7 @@ impl Drop for Cancel {
 
 impl Timers {
     pub(crate) fn new(clock: Clock) -> Arc<Self> {
-        Arc::new(Timers { clock, queue: Mutex::default(), changed: Notify::new() })
+        Arc::new(Timers { clock, queue: Mutex::default(), changed: Notify::new(), recorder: OnceLock::new() })
     }
 
     /// Runs `job` once the clock has reached `deadline_ms`.
@@ -91,6 +94,10 @@ impl Timers {
 
     /// Moves a manual clock to `target_ms`, stopping at each deadline on the way to run what falls due there.
     pub(crate) fn advance_to(&self, target_ms: i64) {
+        let mut turn = self.recorder.get().map(|recorder| recorder.turn());
+        if let Some(turn) = &mut turn {
+            turn.advance(target_ms);
+        }
         while let Some((id, job)) = self.take_due(target_ms) {
             self.clock.move_to(id.deadline_ms);
             job(id.deadline_ms);
@@ -101,14 +108,36 @@ impl Timers {
     /// Sleeps and runs what falls due, until it is dropped. Only for a system clock.
     pub(crate) async fn drive(self: Arc<Self>) {
         loop {
-            let now = self.clock.steady_ms();
-            while let Some((id, job)) = self.take_due(now) {
+            let now = self.clock.live_steady_ms();
+            if self.until_next(now).is_zero() {
                 // Retention and expiry touch files: other tasks of this thread move elsewhere meanwhile.
-                tokio::task::block_in_place(|| job(id.deadline_ms.max(now)));
+                tokio::task::block_in_place(|| self.do_what_is_due());
             }
-            let sleep = self.until_next(self.clock.steady_ms());
+            let sleep = self.until_next(self.clock.live_steady_ms());
             let _ = tokio::time::timeout(sleep, self.changed.notified()).await;
         }
+    }
+
+    /// Does what is due by the system's clock, and journals it.
+    fn do_what_is_due(&self) {
+        let mut turn = self.recorder.get().map(|recorder| recorder.turn());
+        if let Some(turn) = &mut turn {
+            turn.due();
+        }
+        self.run_due(self.clock.steady_ms());
+    }
+
+    /// Does what is due at `now_ms`, wherever the clock stands.
+    pub(crate) fn run_due(&self, now_ms: i64) {
+        while let Some((id, job)) = self.take_due(now_ms) {
+            job(id.deadline_ms.max(now_ms));
+        }
+    }
+
+    /// Has it journaled from now on that time has done something.
+    pub(crate) fn journal_to(&self, recorder: Arc<Recorder>) {
+        // Set once, when the broker is put together.
+        let _ = self.recorder.set(recorder);
     }
 
     fn take_due(&self, now_ms: i64) -> Option<(TimerId, Job)> {

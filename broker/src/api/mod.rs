@@ -3,8 +3,8 @@
 //! A handler decodes, authorises, delegates and encodes; what is decided, is decided below it.
 
 use bytes::Bytes;
-use kafka_protocol::messages::ApiKey;
-use kafka_protocol::protocol::{Decodable, VersionRange};
+use kafka_protocol::messages::{ApiKey, ResponseHeader};
+use kafka_protocol::protocol::{Decodable, HeaderVersion, Request, VersionRange};
 
 use crate::context::{Answer, Refusal, RequestContext};
 use crate::dispatch::{Body, Reply as _};
@@ -39,6 +39,17 @@ fn decode<R: Decodable>(key: ApiKey, version: i16, body: &Bytes) -> Answer<R> {
     R::decode(&mut body, version).map_err(|error| malformed(&error))
 }
 
+/// An answer as the protocol library prints it, one field a line; none if it cannot be read. Only for answers that this
+/// process wrote, or that have come through a checksum: they are not guarded.
+fn describe<R: Request>(version: i16, frame: &Bytes) -> Option<String>
+where
+    R::Response: std::fmt::Debug,
+{
+    let mut rest = frame.get(4..).map(|rest| frame.slice_ref(rest))?;
+    ResponseHeader::decode(&mut rest, R::Response::header_version(version)).ok()?;
+    Some(format!("{:#?}", R::Response::decode(&mut rest, version).ok()?))
+}
+
 macro_rules! apis {
     ($($module:ident $key:ident $min:literal ..= $max:literal: $request:ident => $reply:ty;)*) => {
         $(pub(crate) mod $module;)*
@@ -47,6 +58,14 @@ macro_rules! apis {
         pub(crate) static APIS: &[Api] = &[
             $(Api { key: ApiKey::$key, versions: VersionRange { min: $min, max: $max } },)*
         ];
+
+        /// An answer of an API of the table, with its length in front, in words.
+        pub(crate) fn describe_answer(key: ApiKey, version: i16, frame: &Bytes) -> Option<String> {
+            match key {
+                $(ApiKey::$key => describe::<kafka_protocol::messages::$request>(version, frame),)*
+                _ => None,
+            }
+        }
 
         /// Decodes a request of an API of the table, has it handled, and encodes the answer.
         pub(crate) async fn call(key: ApiKey, cx: &RequestContext, body: Bytes) -> Answer<Body> {

@@ -25,6 +25,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use crate::context::{Answer, Refusal, RequestContext};
+use crate::journal::{Command, Recorder, Turn};
 use crate::watch::Bell;
 
 pub(crate) use place::{Faulty, Refused, Splice, Throttled};
@@ -49,6 +50,8 @@ pub struct Faults {
     seed: u64,
     storage: Arc<klamm_storage::Faults>,
     bell: Arc<Bell>,
+    /// Where it is journaled what faults are asked for.
+    recorder: Option<Arc<Recorder>>,
 }
 
 #[derive(Default)]
@@ -64,8 +67,13 @@ struct Counted {
 }
 
 impl Faults {
-    pub(crate) fn new(seed: u64, storage: Arc<klamm_storage::Faults>, bell: Arc<Bell>) -> Self {
-        Faults { armed: AtomicBool::new(false), rules: Mutex::default(), seed, storage, bell }
+    pub(crate) fn new(
+        seed: u64,
+        storage: Arc<klamm_storage::Faults>,
+        bell: Arc<Bell>,
+        recorder: Option<Arc<Recorder>>,
+    ) -> Self {
+        Faults { armed: AtomicBool::new(false), rules: Mutex::default(), seed, storage, bell, recorder }
     }
 
     /// Has a fault happen from the next request on.
@@ -75,9 +83,13 @@ impl Faults {
     /// [`MAX_FAULT_RULES`] already.
     pub fn add(&self, fault: Fault) -> Result<RuleId, FaultError> {
         fault.check()?;
+        let mut turn = self.turn();
         let mut rules = self.rules.lock();
         if rules.list.len() >= MAX_FAULT_RULES {
             return Err(FaultError(format!("there are {MAX_FAULT_RULES} rules already: remove some")));
+        }
+        if let Some(turn) = &mut turn {
+            turn.command(Command::AddFault(Box::new(fault.clone())));
         }
         rules.last_id += 1;
         let id = rules.last_id;
@@ -100,6 +112,7 @@ impl Faults {
 
     /// Ends a rule, and gives it back with its counts. Requests that it holds go on as it has told them to.
     pub fn remove(&self, id: RuleId) -> Option<FaultRule> {
+        let _turn = self.command(Command::RemoveFault(id.number()));
         let mut rules = self.rules.lock();
         let place = rules.list.iter().position(|counted| counted.rule.id == id)?;
         let removed = rules.list.remove(place).rule;
@@ -109,23 +122,35 @@ impl Faults {
 
     /// Ends all rules, and what was said of the disk.
     pub fn clear(&self) {
-        let mut rules = self.rules.lock();
-        rules.list.clear();
+        let _turn = self.command(Command::ClearFaults);
+        self.rules.lock().list.clear();
         self.armed.store(false, Ordering::Release);
-        drop(rules);
-        self.set_disk_full(false);
-        self.set_failing_syncs(false);
+        self.storage.set_disk_full(false);
+        self.storage.set_failing_syncs(false);
     }
 
     /// From now on there is no more room for any log, those of the broker itself included; or there is again.
     pub fn set_disk_full(&self, full: bool) {
+        let _turn = self.command(Command::DiskFull(full));
         self.storage.set_disk_full(full);
     }
 
     /// From now on every sync of the data folder fails; or none does. A log that a failed sync has met takes nothing more
     /// until the broker is started again. In memory there is nothing to sync.
     pub fn set_failing_syncs(&self, failing: bool) {
+        let _turn = self.command(Command::FailingSyncs(failing));
         self.storage.set_failing_syncs(failing);
+    }
+
+    fn turn(&self) -> Option<Turn<'_>> {
+        self.recorder.as_ref().map(|recorder| recorder.turn())
+    }
+
+    /// Journals a command, which is to be carried out before what this gives is dropped.
+    fn command(&self, command: Command) -> Option<Turn<'_>> {
+        let mut turn = self.turn()?;
+        turn.command(command);
+        Some(turn)
     }
 
     /// Whether there is any rule.

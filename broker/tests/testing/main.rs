@@ -7,6 +7,7 @@ mod disk;
 mod every_api;
 mod faults;
 mod harness;
+mod journal;
 mod looking;
 mod time;
 mod waiting;
