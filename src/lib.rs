@@ -19,7 +19,7 @@
 #![forbid(unsafe_code)]
 
 pub use klamm_broker::{
-    ApiKey, Broker, BrokerBuilder, Clock, Close, ConfigError, Delay, DelayClock, DiskTrouble, Effect, Fault,
-    FaultError, FaultRule, Faults, InProcessConnection, LONGEST_FAULT_DELAY, MAX_FAULT_RULES, ResponseError,
-    ResponseFrame, RuleId, ShutdownError, StartError, TimeError, WaitError, WaitFor, When, look,
+    ApiKey, Broker, BrokerBuilder, Clock, Close, ConfigError, Delay, DelayClock, Difference, DiskTrouble, Effect, Fault,
+    FaultError, FaultRule, Faults, InProcessConnection, Journal, JournalError, JournalOptions, LONGEST_FAULT_DELAY,
+    MAX_FAULT_RULES, Replay, ResponseError, ResponseFrame, RuleId, ShutdownError, StartError, TimeError, WaitError, WaitFor, When, look,
 };

@@ -20,15 +20,18 @@ struct Args {
 enum Command {
     /// Start a broker and serve until Ctrl-C or SIGTERM.
     Serve(cli::serve::Serve),
+    /// Have the run of a journal again, and show the first answer that differs.
+    Replay(cli::replay::Replay),
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
     let done = match args.command {
-        Command::Serve(serve) => serve.run(),
+        Command::Serve(serve) => serve.run().map(|()| ExitCode::SUCCESS),
+        Command::Replay(replay) => replay.run(),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("klamm: {error}");
             ExitCode::FAILURE

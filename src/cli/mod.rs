@@ -1,3 +1,4 @@
 //! The subcommands of `klamm`, one file each.
 
+pub(crate) mod replay;
 pub(crate) mod serve;

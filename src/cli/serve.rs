@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io::Write;
 use std::path::PathBuf;
 
-use klamm::{Broker, BrokerBuilder};
+use klamm::{Broker, BrokerBuilder, JournalOptions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Where a broker listens if nothing else is said: where Kafka's clients look first.
@@ -32,6 +32,14 @@ pub(crate) struct Serve {
     /// Set any broker config by Kafka's name for it; can be given several times.
     #[arg(long, value_name = "KEY=VALUE")]
     config: Vec<String>,
+
+    /// Draw every random choice from this seed.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// Write the run down in this file, to have it again with `klamm replay`.
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
 
     /// Take configs from a server.properties file; --config goes before what it says.
     #[arg(long, value_name = "FILE")]
@@ -69,6 +77,12 @@ impl Serve {
             builder = builder.config(key.trim(), value);
         }
         builder = self.listeners(builder)?;
+        if let Some(seed) = self.seed {
+            builder = builder.seed(seed);
+        }
+        if let Some(journal) = &self.journal {
+            builder = builder.journal(JournalOptions::file(journal));
+        }
         for topic in &self.topic {
             builder = match topic.rsplit_once(':') {
                 Some((name, partitions)) => {
