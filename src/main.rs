@@ -20,6 +20,10 @@ struct Args {
 enum Command {
     /// Start a broker and serve until Ctrl-C or SIGTERM.
     Serve(cli::serve::Serve),
+    /// Run a command with a broker of its own: klamm run --topic orders -- pytest
+    Run(cli::run::Run),
+    /// Check the files of a data folder: batches, checksums, offsets, indexes.
+    Check(cli::check::Check),
     /// Have the run of a journal again, and show the first answer that differs.
     Replay(cli::replay::Replay),
 }
@@ -28,10 +32,13 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let done = match args.command {
         Command::Serve(serve) => serve.run().map(|()| ExitCode::SUCCESS),
+        Command::Run(run) => run.run(),
+        Command::Check(check) => check.run(),
         Command::Replay(replay) => replay.run(),
     };
     match done {
         Ok(code) => code,
+        Err(error) if cli::is_closed_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("klamm: {error}");
             ExitCode::FAILURE

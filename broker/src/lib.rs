@@ -31,6 +31,7 @@ mod patience;
 mod placement;
 mod producer_ids;
 mod properties;
+mod quick;
 mod random;
 mod server;
 mod state;

@@ -239,6 +239,7 @@ impl BrokerBuilder {
 pub struct Broker {
     state: Arc<BrokerState>,
     runtime: Option<Runtime>,
+    addresses: Vec<SocketAddr>,
     stop: watch::Sender<bool>,
     /// A task that may still be at work holds a sender: the receiver ends when none is left.
     alive: Option<mpsc::Sender<()>>,
@@ -275,6 +276,7 @@ impl Broker {
             listeners: bound.iter().map(|(_, advertised)| advertised.clone()).collect(),
         });
         let state = open(builder.home, config, builder.clock, builder.seed, keep)?;
+        let addresses = bound.iter().map(|(listener, _)| listener.local_addr()).collect::<Result<_, _>>()?;
         for (name, partitions) in &builder.topics {
             create_if_missing(&state, name, *partitions)?;
         }
@@ -294,13 +296,19 @@ impl Broker {
         if !state.clock.is_manual() {
             runtime.spawn(Arc::clone(&state.timers).drive());
         }
-        Ok(Broker { state, runtime: Some(runtime), stop, alive: Some(alive), ended: Mutex::new(ended) })
+        let (runtime, alive, ended) = (Some(runtime), Some(alive), Mutex::new(ended));
+        Ok(Broker { state, runtime, addresses, stop, alive, ended })
     }
 
     /// What to give a client as `bootstrap.servers`: the advertised addresses, with commas between them.
     pub fn bootstrap_servers(&self) -> String {
         let listeners = self.state.listeners.read();
         listeners.iter().map(|(host, port)| format!("{host}:{port}")).collect::<Vec<_>>().join(",")
+    }
+
+    /// The addresses that are listened on, with the ports that were taken for port 0.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// Opens a connection that needs no socket.

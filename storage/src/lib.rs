@@ -30,6 +30,7 @@ mod checkpoint;
 mod epochs;
 mod error;
 mod fs;
+pub mod inspect;
 mod log;
 mod manager;
 mod mmap;
