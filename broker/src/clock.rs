@@ -53,6 +53,14 @@ impl Clock {
         matches!(self.0, Source::Manual(_))
     }
 
+    /// Puts a manual clock to `now_ms`, be it forward or back, because the broker's contents are put there too; a system
+    /// clock goes on.
+    pub(crate) fn put_to(&self, now_ms: i64) {
+        if let Source::Manual(now) = &self.0 {
+            now.store(now_ms, Ordering::Release);
+        }
+    }
+
     /// Moves a manual clock forward to `now_ms`; a system clock and a time already past stay as they are.
     pub(crate) fn move_to(&self, now_ms: i64) {
         if let Source::Manual(now) = &self.0 {

@@ -8,6 +8,7 @@ mod bounds;
 mod classic;
 mod event;
 mod hash;
+mod image;
 mod join;
 mod leave;
 mod member;
@@ -22,6 +23,7 @@ mod sync;
 mod view;
 
 pub(crate) use event::{GroupSettings, Join, Joined, JoinedMember, Leaving, Protocol, Sync, Synced};
+pub(crate) use image::GroupImage;
 pub(crate) use offsets::{Commit, Committer, Offsets};
 pub(crate) use service::GroupCoordinator;
 pub(crate) use state::GroupState;
