@@ -20,15 +20,22 @@ struct Args {
 enum Command {
     /// Start a broker and serve until Ctrl-C or SIGTERM.
     Serve(cli::serve::Serve),
+    /// Run a command with a broker of its own: klamm run --topic orders -- pytest
+    Run(cli::run::Run),
+    /// Check the files of a data folder: batches, checksums, offsets, indexes.
+    Check(cli::check::Check),
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
     let done = match args.command {
-        Command::Serve(serve) => serve.run(),
+        Command::Serve(serve) => serve.run().map(|()| ExitCode::SUCCESS),
+        Command::Run(run) => run.run(),
+        Command::Check(check) => check.run(),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
+        Err(error) if cli::is_closed_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("klamm: {error}");
             ExitCode::FAILURE

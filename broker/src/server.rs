@@ -222,6 +222,7 @@ impl BrokerBuilder {
 pub struct Broker {
     state: Arc<BrokerState>,
     runtime: Option<Runtime>,
+    addresses: Vec<SocketAddr>,
     stop: watch::Sender<bool>,
     /// A task that may still be at work holds a sender: the receiver ends when none is left.
     alive: Option<mpsc::Sender<()>>,
@@ -249,6 +250,7 @@ impl Broker {
         };
         let bound = listeners.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
         note_places(&config, &bound, &builder.home)?;
+        let addresses = bound.iter().map(|(listener, _)| listener.local_addr()).collect::<Result<_, _>>()?;
         let state = open(builder.home, config, builder.clock, builder.seed)?;
         for (name, partitions) in &builder.topics {
             create_if_missing(&state, name, *partitions)?;
@@ -269,13 +271,19 @@ impl Broker {
         if !state.clock.is_manual() {
             runtime.spawn(Arc::clone(&state.timers).drive());
         }
-        Ok(Broker { state, runtime: Some(runtime), stop, alive: Some(alive), ended: Mutex::new(ended) })
+        let (runtime, alive, ended) = (Some(runtime), Some(alive), Mutex::new(ended));
+        Ok(Broker { state, runtime, addresses, stop, alive, ended })
     }
 
     /// What to give a client as `bootstrap.servers`: the advertised addresses, with commas between them.
     pub fn bootstrap_servers(&self) -> String {
         let listeners = self.state.listeners.read();
         listeners.iter().map(|(host, port)| format!("{host}:{port}")).collect::<Vec<_>>().join(",")
+    }
+
+    /// The addresses that are listened on, with the ports that were taken for port 0.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// Opens a connection that needs no socket.

@@ -1,3 +1,11 @@
-//! The subcommands of `klamm`, one file each.
+//! The subcommands of `klamm`, one file each, and what they share.
 
+mod broker_args;
+pub(crate) mod check;
+mod logging;
+mod output;
+pub(crate) mod run;
 pub(crate) mod serve;
+mod signals;
+
+pub(crate) use output::is_closed_pipe;

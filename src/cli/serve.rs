@@ -1,11 +1,14 @@
 //! `klamm serve`: a broker as a process of its own.
 
 use std::error::Error;
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 
 use klamm::{Broker, BrokerBuilder};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::broker_args::BrokerArgs;
+use super::logging;
+use super::signals::Signals;
 
 /// Where a broker listens if nothing else is said: where Kafka's clients look first.
 const DEFAULT_LISTEN: &str = "127.0.0.1:9092";
@@ -21,72 +24,93 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "HOST[:PORT]")]
     advertise: Vec<String>,
 
-    /// Keep everything in this folder, so that it survives a restart. Without it the broker lives in memory.
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    broker: BrokerArgs,
 
-    /// Create this topic unless it is there; can be given several times.
-    #[arg(long, value_name = "NAME[:PARTITIONS]")]
-    topic: Vec<String>,
-
-    /// Set any broker config by Kafka's name for it; can be given several times.
-    #[arg(long, value_name = "KEY=VALUE")]
-    config: Vec<String>,
-
-    /// Take configs from a server.properties file; --config goes before what it says.
+    /// Write the port of the first address listened on into this file once clients can connect.
     #[arg(long, value_name = "FILE")]
-    properties: Option<PathBuf>,
+    port_file: Option<PathBuf>,
+
+    /// How to say on stdout that clients can connect: a line for people, or one of JSON for programs.
+    #[arg(long, value_enum, value_name = "FORM", default_value_t = Ready::Text)]
+    ready: Ready,
+
+    /// What to log to stderr: a level, or a filter such as `warn,klamm_broker=debug`. [default: $KLAMM_LOG, or warn]
+    #[arg(long, value_name = "LEVEL")]
+    log: Option<String>,
+}
+
+/// How it is said that clients can connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Ready {
+    Text,
+    Json,
 }
 
 impl Serve {
     /// Serves until the process is told to stop.
     pub(crate) fn run(self) -> Result<(), Box<dyn Error>> {
-        start_logging();
+        logging::start(self.log.as_deref())?;
         // Before anybody is told that the broker is ready: who is told may at once ask it to stop.
         let signals = Signals::listen()?;
         let broker = self.builder()?.start()?;
-        // One line, flushed: whoever started us may wait for it.
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "Klamm is ready: bootstrap.servers={}", broker.bootstrap_servers())?;
-        out.flush()?;
-        drop(out);
+        if let Some(file) = &self.port_file {
+            write_port(file, &broker)?;
+        }
+        self.say_ready(&broker)?;
         signals.wait();
         broker.shutdown()?;
         Ok(())
     }
 
-    fn builder(&self) -> Result<BrokerBuilder, Box<dyn Error>> {
-        let mut builder = Broker::builder();
-        if let Some(file) = &self.properties {
-            let text = std::fs::read_to_string(file)
-                .map_err(|error| format!("cannot read the properties file {}: {error}", file.display()))?;
-            builder = builder.properties(&text)?;
+    /// Says in one line, flushed, that clients can connect: whoever started us may wait for it.
+    fn say_ready(&self, broker: &Broker) -> Result<(), Box<dyn Error>> {
+        let servers = broker.bootstrap_servers();
+        let mut out = std::io::stdout().lock();
+        match self.ready {
+            Ready::Json => writeln!(out, "{}", self.ready_json(broker))?,
+            Ready::Text => writeln!(out, "Klamm is ready: bootstrap.servers={servers}")?,
         }
-        for pair in &self.config {
-            let Some((key, value)) = pair.split_once('=') else {
-                return Err(format!("--config takes KEY=VALUE, but got '{pair}'").into());
-            };
-            builder = builder.config(key.trim(), value);
+        if self.ready == Ready::Text && out.is_terminal() {
+            writeln!(out, "{}", self.what_to_try(&servers))?;
         }
-        builder = self.listeners(builder)?;
-        for topic in &self.topic {
-            builder = match topic.rsplit_once(':') {
-                Some((name, partitions)) => {
-                    let count = partitions.parse().map_err(|_| {
-                        format!("--topic takes NAME or NAME:PARTITIONS, but '{partitions}' in '{topic}' is no number")
-                    })?;
-                    builder.topic(name, count)
-                }
-                None => builder.topic_with_default_partitions(topic),
-            };
-        }
-        Ok(match &self.data_dir {
-            Some(folder) => builder.data_dir(folder),
-            None => builder,
+        Ok(out.flush()?)
+    }
+
+    /// The ready line for programs. Its fields may become more; these stay.
+    fn ready_json(&self, broker: &Broker) -> serde_json::Value {
+        let topics: Vec<&str> = self.broker.topics().collect();
+        serde_json::json!({
+            "event": "ready",
+            "bootstrap_servers": broker.bootstrap_servers(),
+            "listening": broker.addresses(),
+            "topics": topics,
+            "data_dir": self.broker.data_dir(),
+            "pid": std::process::id(),
+            "version": env!("CARGO_PKG_VERSION"),
         })
     }
 
-    fn listeners(&self, mut builder: BrokerBuilder) -> Result<BrokerBuilder, Box<dyn Error>> {
+    /// What a person who watches may want to do next.
+    fn what_to_try(&self, servers: &str) -> String {
+        let server = servers.split(',').next().unwrap_or(servers);
+        let topic = self.broker.topics().next().unwrap_or("events");
+        let kept = match self.broker.data_dir() {
+            Some(folder) => format!("Everything is kept in {}.", folder.display()),
+            None => {
+                "Everything lives in memory and goes with this process; --data-dir DIR keeps it.".to_owned()
+            }
+        };
+        format!(
+            "{kept} Any Kafka client can connect; for instance:\n\n    \
+             echo hello | kcat -b {server} -t {topic} -P\n    \
+             kcat -b {server} -t {topic} -C -o beginning\n\n\
+             Ctrl-C stops it."
+        )
+    }
+
+    fn builder(&self) -> Result<BrokerBuilder, Box<dyn Error>> {
+        let mut builder = self.broker.builder()?;
         let mut listen = self.listen.clone();
         if listen.is_empty() && !builder.has_listeners() {
             listen.push(DEFAULT_LISTEN.to_owned());
@@ -108,40 +132,18 @@ impl Serve {
     }
 }
 
-/// Warnings go to stderr; `KLAMM_LOG` asks for more, in the syntax of `RUST_LOG`.
-fn start_logging() {
-    let filter = tracing_subscriber::EnvFilter::builder()
-        .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())
-        .with_env_var("KLAMM_LOG")
-        .from_env_lossy();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-}
-
-/// The signals that ask a broker to stop, from the moment on that they are listened to.
-struct Signals {
-    runtime: tokio::runtime::Runtime,
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-        let (interrupt, terminate) = {
-            let _inside = runtime.enter();
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
-        };
-        Ok(Signals { runtime, interrupt, terminate })
-    }
-
-    /// Returns on SIGINT or SIGTERM.
-    fn wait(self) {
-        let Signals { runtime, mut interrupt, mut terminate } = self;
-        runtime.block_on(async {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        });
-    }
+/// Writes the port into the file at once: whoever finds the file finds the whole number in it.
+fn write_port(file: &Path, broker: &Broker) -> Result<(), Box<dyn Error>> {
+    let told = |error: std::io::Error| {
+        format!(
+            "cannot write the port into {}: {error}; give a file in a folder that can be written",
+            file.display()
+        )
+    };
+    let port = broker.addresses().first().ok_or("the broker listens on no port")?.port();
+    let mut new = file.as_os_str().to_owned();
+    new.push(".new");
+    std::fs::write(&new, format!("{port}\n")).map_err(told)?;
+    std::fs::rename(&new, file).map_err(told)?;
+    Ok(())
 }

@@ -31,6 +31,7 @@ mod epochs;
 mod error;
 mod fs;
 mod image;
+pub mod inspect;
 mod log;
 mod manager;
 mod mmap;

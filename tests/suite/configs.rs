@@ -5,19 +5,17 @@ use kafka_protocol::messages::describe_configs_response::DescribeConfigsResource
 use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use kafka_protocol::messages::list_config_resources_response::ConfigResource;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::{
     AlterConfigsRequest, BrokerId, DescribeConfigsRequest, IncrementalAlterConfigsRequest,
-    ListConfigResourcesRequest, ListOffsetsRequest, MetadataRequest, ProduceRequest, TopicName,
-    alter_configs_request,
+    ListConfigResourcesRequest, ListOffsetsRequest, MetadataRequest, TopicName, alter_configs_request,
 };
 use kafka_protocol::protocol::StrBytes;
 
 use klamm::{Broker, Clock};
 use klamm_storage::batch::{self, BuildOptions, RecordToWrite};
 
-use crate::harness::{Process, Wire};
+use crate::harness::{Process, Wire, produce_request};
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
@@ -156,11 +154,7 @@ fn produce(
         timestamp,
     };
     let records = batch::build([record], &BuildOptions::default());
-    let partition = PartitionProduceData::default().with_index(0).with_records(Some(records));
-    let data =
-        TopicProduceData::default().with_name(TopicName(text(topic))).with_partition_data(vec![partition]);
-    let request = ProduceRequest::default().with_acks(-1).with_timeout_ms(1000).with_topic_data(vec![data]);
-    wire.call(&request, 9).responses.remove(0).partition_responses.remove(0)
+    wire.call(&produce_request(topic, 0, records), 9).responses.remove(0).partition_responses.remove(0)
 }
 
 /// The offset at which the only partition of `topic` starts.

@@ -6,12 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{BrokerId, FetchRequest, ProduceRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use klamm_storage::batch::{self, BuildOptions, RecordToWrite};
 
-use crate::harness::{Process, Wire, wait_for};
+use crate::harness::{Process, Wire, produce_request, wait_for};
 
 const TOPIC: &str = "load";
 const PARTITIONS: i32 = 3;
@@ -89,11 +88,7 @@ fn produce(partition: i32, values: &[String]) -> ProduceRequest {
         timestamp: 1_700_000_000_000,
     };
     let records = batch::build(values.iter().map(record), &BuildOptions::default());
-    let data = PartitionProduceData::default().with_index(partition).with_records(Some(records));
-    let topic = TopicProduceData::default()
-        .with_name(TopicName(StrBytes::from_static_str(TOPIC)))
-        .with_partition_data(vec![data]);
-    ProduceRequest::default().with_acks(-1).with_timeout_ms(1000).with_topic_data(vec![topic])
+    produce_request(TOPIC, partition, records)
 }
 
 fn check(address: &str, acknowledged: &Acknowledged) {

@@ -7,12 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bytes::Bytes;
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::{ProduceRequest, TopicName};
-use kafka_protocol::protocol::StrBytes;
 use klamm_storage::batch::{self, BuildOptions, Codec, RecordToWrite};
 
-use crate::harness::{Process, Wire};
+use crate::harness::{Process, Wire, produce_request};
 
 fn peers() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers")
@@ -129,13 +126,7 @@ fn fill(address: &str) -> String {
         }
         let options = BuildOptions { codec, ..BuildOptions::default() };
         let records = batch::build(records.into_iter().map(|(_, record)| record), &options);
-        let data = PartitionProduceData::default().with_records(Some(records));
-        let topic = TopicProduceData::default()
-            .with_name(TopicName(StrBytes::from_static_str("files")))
-            .with_partition_data(vec![data]);
-        let request =
-            ProduceRequest::default().with_acks(-1).with_timeout_ms(1000).with_topic_data(vec![topic]);
-        let response = wire.call(&request, 9);
+        let response = wire.call(&produce_request("files", 0, records), 9);
         assert_eq!(response.responses[0].partition_responses[0].error_code, 0, "{response:?}");
     }
     expected

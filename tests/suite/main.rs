@@ -3,6 +3,7 @@
 // All of it is tests, helpers included: what cannot be unwrapped fails one.
 #![allow(clippy::unwrap_used)]
 
+mod check;
 mod configs;
 #[cfg(test)]
 mod conformance;
@@ -12,6 +13,7 @@ mod fuzz;
 mod groups;
 mod harness;
 mod interop;
+mod run;
 mod serve;
 mod tidy;
 mod topics;

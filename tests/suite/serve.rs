@@ -1,6 +1,7 @@
 //! `klamm serve` as a process: ready line, exit codes, and sentences for what it cannot use.
 
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Output, Stdio};
 
 use crate::harness::Process;
 
@@ -67,4 +68,47 @@ fn a_topic_that_cannot_be_is_told() {
     assert!(said.contains("no spaces"), "{said}");
     let said = refused(&["--listen", "127.0.0.1:0", "--topic", "orders:0"]);
     assert!(said.contains("orders") && said.contains("1 or more"), "{said}");
+}
+
+#[test]
+fn a_harness_can_ask_for_the_port_in_a_file_and_one_line_of_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("port");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_klamm"))
+        .args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--ready",
+            "json",
+            "--topic",
+            "orders:3",
+            "--topic",
+            "events",
+        ])
+        .arg("--port-file")
+        .arg(&file)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let port: u16 = std::fs::read_to_string(&file).unwrap().trim().parse().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(ready["event"], "ready");
+    assert_eq!(ready["bootstrap_servers"], format!("127.0.0.1:{port}"));
+    assert_eq!(ready["listening"], serde_json::json!([format!("127.0.0.1:{port}")]));
+    assert_eq!(ready["topics"], serde_json::json!(["orders", "events"]));
+    assert_eq!(ready["data_dir"], serde_json::Value::Null);
+    assert_eq!(ready["pid"], child.id());
+}
+
+#[test]
+fn a_port_file_that_cannot_be_written_and_a_level_that_nobody_knows_are_told() {
+    let said = refused(&["--listen", "127.0.0.1:0", "--port-file", "/no/such/folder/port"]);
+    assert!(said.contains("/no/such/folder/port"), "{said}");
+    let said = refused(&["--listen", "127.0.0.1:0", "--log", "klamm=loud"]);
+    assert!(said.contains("klamm=loud") && said.contains("debug"), "{said}");
 }

@@ -8,16 +8,15 @@ use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, D
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
     BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
-    FetchRequest, InitProducerIdRequest, ListOffsetsRequest, MetadataRequest, ProduceRequest, TopicName,
+    FetchRequest, InitProducerIdRequest, ListOffsetsRequest, MetadataRequest, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 use klamm::Broker;
 use klamm_storage::batch::{self, BuildOptions, RecordToWrite};
 
-use crate::harness::{Process, Wire};
+use crate::harness::{Process, Wire, produce_request};
 
 const EARLIEST: i64 = -2;
 const LATEST: i64 = -1;
@@ -42,11 +41,8 @@ fn delete(wire: &mut Wire, topic: &str, version: i16) -> i16 {
 
 fn produce(wire: &mut Wire, topic: &str, records: usize) -> i16 {
     let record = RecordToWrite { value: Some(Bytes::from_static(b"v")), ..RecordToWrite::default() };
-    let data = PartitionProduceData::default()
-        .with_records(Some(batch::build(vec![record; records], &BuildOptions::default())));
-    let data = TopicProduceData::default().with_name(name(topic)).with_partition_data(vec![data]);
-    let request = ProduceRequest::default().with_acks(-1).with_timeout_ms(5000).with_topic_data(vec![data]);
-    wire.call(&request, 9).responses[0].partition_responses[0].error_code
+    let records = batch::build(vec![record; records], &BuildOptions::default());
+    wire.call(&produce_request(topic, 0, records), 9).responses[0].partition_responses[0].error_code
 }
 
 fn offset(wire: &mut Wire, topic: &str, timestamp: i64) -> i64 {

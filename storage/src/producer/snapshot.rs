@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use super::{AppendedBatch, Producer, Producers};
+use crate::inspect::ProducerEntry;
 
 const VERSION: i16 = 1;
 /// Version and checksum.
@@ -67,6 +68,27 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Producers> {
         found.push((id, producer));
     }
     Some(found.into_iter().collect())
+}
+
+impl Producers {
+    /// What a snapshot of these producers says, in the order of their ids.
+    pub(crate) fn entries(&self) -> Vec<ProducerEntry> {
+        let mut entries: Vec<_> = self.by_id.iter().map(|(id, producer)| entry(*id, producer)).collect();
+        entries.sort_by_key(|entry| entry.producer_id);
+        entries
+    }
+}
+
+fn entry(producer_id: i64, producer: &Producer) -> ProducerEntry {
+    let last_batch = producer.batches.back();
+    ProducerEntry {
+        producer_id,
+        producer_epoch: producer.epoch,
+        coordinator_epoch: producer.coordinator_epoch,
+        transaction_start: producer.transaction_start,
+        last_timestamp: producer.last_timestamp,
+        last_batch: last_batch.map(|batch| (batch.first_sequence(), batch.last_sequence, batch.last_offset)),
+    }
 }
 
 struct Reader<'a>(&'a [u8]);

@@ -6,6 +6,7 @@ mod crash;
 mod disk;
 mod fuzz;
 mod harness;
+mod inspect;
 mod model;
 mod producers;
 mod read;

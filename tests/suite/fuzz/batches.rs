@@ -7,6 +7,7 @@ use bytes::{Buf, Bytes};
 use klamm::Broker;
 
 use super::rng::Rng;
+use crate::harness::produce_request;
 use crate::wire::client::*;
 
 const TOPIC: &str = "fed";
@@ -148,7 +149,7 @@ fn fuzz_batches() {
     super::for_a_while(|rng| {
         let mut client = Raw::connect(&address);
         for _ in 0..200 {
-            let answer = produced(&mut client, &produce(TOPIC, any(rng).into()));
+            let answer = produced(&mut client, &produce_request(TOPIC, 0, any(rng).into()));
             *(if answer.error_code == 0 { &mut taken } else { &mut refused }) += 1;
         }
         read = assert_readable(&address, TOPIC, read);

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::batches::{self, assert_readable};
 use super::rng::Rng;
+use crate::harness::produce_request;
 use crate::wire::client::*;
 
 const NOW_MS: i64 = 1_700_000_000_000;
@@ -193,7 +194,7 @@ fn fuzz_recovery_of_a_data_folder() {
         for _ in 0..5 {
             assert_serves(&broker.bootstrap_servers());
             let mut client = Raw::connect(&broker.bootstrap_servers());
-            produced(&mut client, &produce(TOPIC, batches::any(rng).into()));
+            produced(&mut client, &produce_request(TOPIC, 0, batches::any(rng).into()));
         }
         broker.shutdown().unwrap();
 

@@ -9,13 +9,12 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
     FetchRequest, ProduceRequest, RequestHeader, ResponseHeader, TopicName, produce_response,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 
-use crate::harness::DEADLINE;
+use crate::harness::{DEADLINE, produce_request};
 
 /// The topic of the good client. A broker under test has it, with one partition, and nobody else writes to it.
 pub(crate) const GOOD_TOPIC: &str = "good";
@@ -201,15 +200,6 @@ fn put_varint(out: &mut Vec<u8>, value: i64) {
     out.push(zigzag.to_le_bytes()[0]);
 }
 
-/// A request that produces `records` to partition 0 of a topic, with acks=all.
-pub(crate) fn produce(topic: &'static str, records: Bytes) -> ProduceRequest {
-    let partition = PartitionProduceData::default().with_index(0).with_records(Some(records));
-    let topic = TopicProduceData::default()
-        .with_name(TopicName(StrBytes::from_static_str(topic)))
-        .with_partition_data(vec![partition]);
-    ProduceRequest::default().with_acks(-1).with_timeout_ms(10_000).with_topic_data(vec![topic])
-}
-
 /// What became of the only partition of a [`produce`] request.
 #[track_caller]
 pub(crate) fn produced(
@@ -238,7 +228,7 @@ pub(crate) fn fetch(topic: &'static str, offset: i64, max_bytes: i32) -> FetchRe
 pub(crate) fn assert_serves(address: &str) {
     let mut client = Raw::connect(address);
     let sent = batch(0, 1, &record(0, b"still there"));
-    let answer = produced(&mut client, &produce(GOOD_TOPIC, sent.clone()));
+    let answer = produced(&mut client, &produce_request(GOOD_TOPIC, 0, sent.clone()));
     assert_eq!(answer.error_code, 0);
     let mut answer = client.ask(&fetch(GOOD_TOPIC, answer.base_offset, 1 << 20), 11);
     let partition = answer.responses.remove(0).partitions.remove(0);

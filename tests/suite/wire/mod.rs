@@ -16,7 +16,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::Decodable;
 use klamm::Broker;
 
-use crate::harness::{DEADLINE, Process, wait_for};
+use crate::harness::{DEADLINE, Process, produce_request, wait_for};
 use client::*;
 
 /// A broker in this process, and its address.
@@ -240,7 +240,10 @@ fn counts_and_lengths_beyond_the_frame_close_the_connection_or_are_answered() {
 fn a_client_that_never_reads_is_not_read_from_for_long() {
     let process = process();
     let filling = batch(0, 1, &record(0, &vec![7; 900_000]));
-    assert_eq!(produced(&mut Raw::connect(&process.address), &produce("other", filling)).error_code, 0);
+    assert_eq!(
+        produced(&mut Raw::connect(&process.address), &produce_request("other", 0, filling)).error_code,
+        0
+    );
     for request in [api_versions(3, 1), request_frame(&fetch("other", 0, 1 << 20), 11, 1)] {
         let mut client = Raw::connect(&process.address);
         let many = framed(&request).repeat(1000);
@@ -385,7 +388,7 @@ fn compression_bombs_take_little_memory() {
     for bomb in [gzip_bomb(), zstd_bomb()] {
         assert!(bomb.len() < 1 << 20, "it would be refused for its size");
         // Kafka takes them: they are what they say, and no broker has to hold what is in them.
-        let answer = produced(&mut Raw::connect(&process.address), &produce("other", bomb));
+        let answer = produced(&mut Raw::connect(&process.address), &produce_request("other", 0, bomb));
         assert_eq!(answer.error_code, 0);
     }
     assert_unharmed_process(process);

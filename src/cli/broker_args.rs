@@ -1,0 +1,69 @@
+//! What every command that starts a broker takes: its data, topics and configs.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use klamm::{Broker, BrokerBuilder};
+
+/// What the broker is to be like.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BrokerArgs {
+    /// Keep everything in this folder, so that it survives a restart. Without it the broker lives in memory.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+
+    /// Create this topic unless it is there; can be given several times.
+    #[arg(long, value_name = "NAME[:PARTITIONS]")]
+    topic: Vec<String>,
+
+    /// Set any broker config by Kafka's name for it; can be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    config: Vec<String>,
+
+    /// Take configs from a server.properties file; --config goes before what it says.
+    #[arg(long, value_name = "FILE")]
+    properties: Option<PathBuf>,
+}
+
+impl BrokerArgs {
+    /// A builder of such a broker, with the listeners that a properties file names and no other.
+    pub(crate) fn builder(&self) -> Result<BrokerBuilder, Box<dyn Error>> {
+        let mut builder = Broker::builder();
+        if let Some(file) = &self.properties {
+            let text = std::fs::read_to_string(file)
+                .map_err(|error| format!("cannot read the properties file {}: {error}", file.display()))?;
+            builder = builder.properties(&text)?;
+        }
+        for pair in &self.config {
+            let Some((key, value)) = pair.split_once('=') else {
+                return Err(format!("--config takes KEY=VALUE, but got '{pair}'").into());
+            };
+            builder = builder.config(key.trim(), value);
+        }
+        for topic in &self.topic {
+            builder = match topic.rsplit_once(':') {
+                Some((name, partitions)) => {
+                    let count = partitions.parse().map_err(|_| {
+                        format!("--topic takes NAME or NAME:PARTITIONS, but '{partitions}' in '{topic}' is no number")
+                    })?;
+                    builder.topic(name, count)
+                }
+                None => builder.topic_with_default_partitions(topic),
+            };
+        }
+        Ok(match &self.data_dir {
+            Some(folder) => builder.data_dir(folder),
+            None => builder,
+        })
+    }
+
+    /// The names of the topics that are asked for.
+    pub(crate) fn topics(&self) -> impl Iterator<Item = &str> {
+        self.topic.iter().map(|topic| topic.rsplit_once(':').map_or(topic.as_str(), |(name, _)| name))
+    }
+
+    /// The folder that everything is kept in.
+    pub(crate) fn data_dir(&self) -> Option<&Path> {
+        self.data_dir.as_deref()
+    }
+}
