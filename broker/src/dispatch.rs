@@ -22,10 +22,21 @@ pub(crate) enum Outcome {
     Nothing,
     /// The connection is closed, for this reason.
     Close(String),
+    /// The connection is closed, because the life of the broker that it belongs to is over.
+    Ended,
 }
 
-/// Answers one request.
+/// Answers one request, unless the life of the broker that it came to ends before the answer is there: what was done in that
+/// life is nothing any more.
 pub(crate) async fn dispatch(broker: &Arc<BrokerState>, peer: &Peer, frame: Bytes) -> Outcome {
+    if broker.life.is_over() {
+        return Outcome::Ended;
+    }
+    let outcome = answer(broker, peer, frame).await;
+    if broker.life.is_over() { Outcome::Ended } else { outcome }
+}
+
+async fn answer(broker: &Arc<BrokerState>, peer: &Peer, frame: Bytes) -> Outcome {
     let header = match guard::check_header(&frame) {
         Ok(header) => header,
         Err(error) => return Outcome::Close(format!("its request header is malformed: {error}")),

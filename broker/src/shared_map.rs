@@ -103,9 +103,8 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        let behind = self.pages.partition_point(|page| {
-            page.first().is_some_and(|(first, _)| first.borrow() <= key)
-        });
+        let behind =
+            self.pages.partition_point(|page| page.first().is_some_and(|(first, _)| first.borrow() <= key));
         behind.saturating_sub(1)
     }
 }

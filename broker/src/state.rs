@@ -14,6 +14,7 @@ use crate::coordinator::journal::JournalError;
 use crate::coordinator::partition_log;
 use crate::fetch::FetchSessions;
 use crate::limits::RequestMemoryPool;
+use crate::lives::Life;
 use crate::metadata::MetadataJournal;
 use crate::producer_ids::ProducerIds;
 use crate::random::Random;
@@ -21,8 +22,9 @@ use crate::timers::Timers;
 use crate::topics::{NewTopic, OFFSETS_TOPIC, TRANSACTION_TOPIC, Topic, TopicError, Topics};
 use crate::transport::tcp::Places;
 
-/// Everything that a handler may reach.
+/// Everything that a handler may reach, in one of the broker's lives.
 pub(crate) struct BrokerState {
+    pub(crate) life: Life,
     pub(crate) node_id: i32,
     pub(crate) cluster_id: String,
     pub(crate) rack: Option<String>,

@@ -180,7 +180,10 @@ impl LogManager {
         now_ms: i64,
     ) -> Result<Arc<Log>, OpenError> {
         if let Home::Folder(folder) = &self.home {
-            return Err(OpenError::file(folder, "a snapshot's log is opened in memory, and this is a folder"));
+            return Err(OpenError::file(
+                folder,
+                "a snapshot's log is opened in memory, and this is a folder",
+            ));
         }
         let mut logs = self.logs.lock();
         if logs.closed {
@@ -190,8 +193,7 @@ impl LogManager {
         if logs.open.contains_key(&key) || logs.opening.contains(&key) {
             return Err(OpenError::AlreadyOpen { topic: topic.to_owned(), partition });
         }
-        let log =
-            Log::thaw(Arc::clone(&self.shared), (topic, partition, topic_id), options, image, now_ms);
+        let log = Log::thaw(Arc::clone(&self.shared), (topic, partition, topic_id), options, image, now_ms);
         logs.open.insert(key, Arc::clone(&log));
         Ok(log)
     }

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::connection::{self, Ended};
 use crate::context::Peer;
 use crate::limits::MAX_CONNECTIONS;
+use crate::lives::Current;
 use crate::state::BrokerState;
 
 /// Connections that may wait to be accepted.
@@ -32,7 +33,7 @@ pub(crate) fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 pub(crate) async fn accept(
     listener: TcpListener,
     index: usize,
-    broker: Arc<BrokerState>,
+    broker: Arc<Current>,
     mut stop: watch::Receiver<bool>,
     alive: impl Clone + Send + 'static,
 ) {
@@ -45,9 +46,10 @@ pub(crate) async fn accept(
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => return,
         };
+        let broker = broker.get();
         match accepted {
             Ok((stream, address)) => {
-                let (broker, stop, alive) = (Arc::clone(&broker), stop.clone(), alive.clone());
+                let (stop, alive) = (broker.life.ended(), alive.clone());
                 let Some(place) = Place::take(&broker, address.ip()) else { continue };
                 tokio::spawn(async move {
                     let _alive = alive;

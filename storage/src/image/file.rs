@@ -163,7 +163,9 @@ fn read_segment(
     let created_ms = i64::from_be_bytes(input.take()?);
     let len = u32::from_be_bytes(input.take()?) as usize;
     if base_offset < 0 || len == 0 || base_offset > i64::MAX - i64::from(u32::MAX) {
-        return Err(ImageError::Invalid(format!("a segment at offset {base_offset} with {len} bytes cannot be")));
+        return Err(ImageError::Invalid(format!(
+            "a segment at offset {base_offset} with {len} bytes cannot be"
+        )));
     }
     let mut writer = memory_for(len)?;
     let (mut step, mut left) = ([0; STEP_BYTES], len);

@@ -73,7 +73,7 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Producers> {
 impl Producers {
     /// What a snapshot of these producers says, in the order of their ids.
     pub(crate) fn entries(&self) -> Vec<ProducerEntry> {
-        let mut entries: Vec<_> = self.by_id.iter().map(|(id, producer)| entry(*id, producer)).collect();
+        let mut entries: Vec<_> = self.iter().map(|(id, producer)| entry(id, producer)).collect();
         entries.sort_by_key(|entry| entry.producer_id);
         entries
     }

@@ -61,8 +61,7 @@ impl Segment {
         map: &Arc<Map>,
     ) -> Result<Arc<Segment>, &'static str> {
         let bytes = map.slice(0..map.readable()).unwrap_or_default();
-        let segment =
-            Segment::new(Arc::clone(shared), Place::Memory, base_offset, usize::MAX, created_ms);
+        let segment = Segment::new(Arc::clone(shared), Place::Memory, base_offset, usize::MAX, created_ms);
         let (extent, why) = segment.index_batches(bytes, INTERVAL);
         if extent.len != bytes.len() {
             return Err(why);

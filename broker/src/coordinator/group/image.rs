@@ -105,8 +105,9 @@ impl GroupCoordinator {
         self: &Arc<Self>,
         logs: Vec<Box<dyn JournalLog>>,
         groups: &[GroupImage],
+        now: i64,
     ) -> Result<(), JournalError> {
-        let (store, now) = (Store::new(logs), self.clock.now_ms());
+        let store = Store::new(logs);
         for image in groups {
             let (group, record) = image.to_group(now);
             if let Some(record) = record {

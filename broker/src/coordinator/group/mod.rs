@@ -23,8 +23,9 @@ mod sync;
 mod view;
 
 pub(crate) use event::{GroupSettings, Join, Joined, JoinedMember, Leaving, Protocol, Sync, Synced};
-pub(crate) use image::GroupImage;
+pub(crate) use image::{Generation, GroupImage};
 pub(crate) use offsets::{Commit, Committer, Offsets};
+pub(crate) use record::OffsetValue;
 pub(crate) use service::GroupCoordinator;
 pub(crate) use state::GroupState;
 pub(crate) use view::{GROUP_TYPE_CLASSIC, GroupView, MemberView};

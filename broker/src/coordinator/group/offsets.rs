@@ -184,7 +184,8 @@ impl ClassicGroup {
 
     /// A topic is gone: so are its offsets.
     pub(crate) fn forget_topic(&mut self, topic: &str) -> Step {
-        let partitions = self.offsets.by_topic.get(topic).into_iter().flat_map(|partitions| partitions.keys());
+        let partitions =
+            self.offsets.by_topic.get(topic).into_iter().flat_map(|partitions| partitions.keys());
         offsets_step(partitions.map(|partition| self.offset_record(topic, *partition, None)).collect())
     }
 

@@ -1,0 +1,1 @@
+//! Going back, going on twice, and files.

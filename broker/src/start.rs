@@ -1,0 +1,312 @@
+//! Putting a broker together: listening, opening its data, and beginning each of its lives.
+//!
+//! The first life begins with what the builder says, a data folder holds or a snapshot has; later ones with what a snapshot
+//! has, or with nothing. `server` runs what is made here.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+
+use klamm_storage::{Home, LogManager, ManagerSettings};
+use parking_lot::RwLock;
+
+use crate::clock::Clock;
+use crate::complaints::Complaints;
+use crate::config::{BrokerSettings, ConfigStore, Layers};
+use crate::coordinator::group::{GroupCoordinator, GroupSettings};
+use crate::coordinator::partition_log;
+use crate::fetch::FetchSessions;
+use crate::ids;
+use crate::limits::{DEFAULT_REQUEST_MEMORY_BYTES, RequestMemoryPool};
+use crate::lives::Life;
+use crate::metadata::{MetadataJournal, MetadataRecord};
+use crate::producer_ids::ProducerIds;
+use crate::random::Random;
+use crate::server::{BrokerBuilder, Listener, StartError};
+use crate::snapshot::{Contents, SnapshotError};
+use crate::state::BrokerState;
+use crate::strays;
+use crate::timers::Timers;
+use crate::topics::{NewTopic, OFFSETS_TOPIC, TopicError, Topics};
+use crate::transport::tcp;
+
+/// What all lives of a broker have in common.
+pub(crate) struct Plan {
+    pub(crate) builder: BrokerBuilder,
+    /// The configs as they are at the start of a life.
+    layers: Arc<Layers>,
+    settings: Arc<BrokerSettings>,
+    /// Where a manual clock stands at the start of a life.
+    pub(crate) started_ms: i64,
+}
+
+/// A socket that listens, and the address that its clients are told.
+pub(crate) type Bound = (std::net::TcpListener, (String, u16));
+
+/// Listens on each of the addresses; on a free port of this machine alone where there are none.
+pub(crate) fn bind_all(listeners: &[Listener]) -> Result<Vec<Bound>, StartError> {
+    if listeners.is_empty() {
+        return Ok(vec![bind(&Listener { bind: "127.0.0.1:0".to_owned(), advertised: None })?]);
+    }
+    listeners.iter().map(bind).collect()
+}
+
+fn bind(listener: &Listener) -> Result<Bound, StartError> {
+    let failed = |why| StartError::Listen { address: listener.bind.clone(), why };
+    let addresses = listener.bind.to_socket_addrs().map_err(failed)?;
+    let mut tried = Err(std::io::Error::new(std::io::ErrorKind::NotFound, "the host has no address"));
+    for address in addresses {
+        tried = tcp::bind(address);
+        if tried.is_ok() {
+            break;
+        }
+    }
+    let bound = tried.map_err(failed)?;
+    let local = bound.local_addr().map_err(failed)?;
+    let advertised = advertised(listener, local);
+    Ok((bound, advertised))
+}
+
+/// The address that clients are told: as configured, with what is bound for what is left out.
+fn advertised(listener: &Listener, local: SocketAddr) -> (String, u16) {
+    let given = listener.advertised.as_deref().unwrap_or(&listener.bind);
+    let (host, port) = match given.rsplit_once(':') {
+        Some((host, port)) if !host.ends_with(':') => (host, port.parse().unwrap_or(0)),
+        _ => (given, 0),
+    };
+    let port = if port == 0 { local.port() } else { port };
+    let host = host.trim_matches(['[', ']']);
+    // An address that means "all of them" is no address to connect to.
+    let host = if matches!(host, "" | "0.0.0.0" | "::") { "localhost" } else { host };
+    (host.to_owned(), port)
+}
+
+/// Has DescribeConfigs show where the broker listens and keeps its data, however it was told.
+fn note_places(config: &ConfigStore, bound: &[Bound], home: &Home) -> Result<(), StartError> {
+    let (mut listeners, mut advertised) = (Vec::new(), Vec::new());
+    for (index, (listener, (host, port))) in bound.iter().enumerate() {
+        let name = if index == 0 { "PLAINTEXT".to_owned() } else { format!("PLAINTEXT_{}", index + 1) };
+        listeners.push(format!("{name}://{}", listener.local_addr()?));
+        advertised.push(format!("{name}://{host}:{port}"));
+    }
+    config.note("listeners", listeners.join(","));
+    config.note("advertised.listeners", advertised.join(","));
+    if let Home::Folder(folder) = home {
+        config.note("log.dirs", folder.display().to_string());
+    }
+    Ok(())
+}
+
+/// Opens the data as the builder says, or what its snapshot holds, and makes sure that its topics are there.
+pub(crate) fn first_life(
+    builder: BrokerBuilder,
+    bound: &[Bound],
+) -> Result<(Plan, Arc<BrokerState>), StartError> {
+    let config = ConfigStore::new(builder.configs.clone())?;
+    note_places(&config, bound, &builder.home)?;
+    let started_ms = match &builder.base {
+        Some(base) => base.time_ms(),
+        None => builder.clock.now_ms(),
+    };
+    let plan = Plan { layers: config.layers(), settings: config.settings(), started_ms, builder };
+    let advertised = bound.iter().map(|(_, advertised)| advertised.clone()).collect();
+    let state = match (&plan.builder.base, &plan.builder.home) {
+        (Some(_), Home::Folder(folder)) => return Err(SnapshotError::folder(folder, "started").into()),
+        (Some(base), Home::Memory) => {
+            let state = thaw(&plan, config, base.contents(), advertised)?;
+            state.clock.put_to(started_ms);
+            state
+        }
+        (None, _) => open(&plan.builder, config, advertised)?,
+    };
+    create_missing(&plan.builder, &state)?;
+    Ok((plan, state))
+}
+
+/// A life in which everything is as it was when the broker started, but for ids. The draws go on: no id comes twice.
+pub(crate) fn fresh_life(plan: &Plan, old: &BrokerState) -> Result<Arc<BrokerState>, StartError> {
+    let state = match &plan.builder.base {
+        Some(base) => life_of(plan, old, base.contents())?,
+        None => {
+            let logs = LogManager::open(&Home::Memory, manager_settings(&plan.settings))?;
+            let metadata = Arc::new(MetadataJournal::of_memory());
+            assemble(Parts {
+                config: ConfigStore::of(Arc::clone(&plan.layers), Arc::clone(&plan.settings)),
+                clock: plan.builder.clock.clone(),
+                random: Random::from_state(old.random.state()),
+                cluster_id: old.cluster_id.clone(),
+                topics: Topics::new(logs, Arc::clone(&metadata)),
+                metadata,
+                listeners: old.listeners.read().clone(),
+            })
+        }
+    };
+    create_missing(&plan.builder, &state)?;
+    Ok(state)
+}
+
+/// A life that begins with what a snapshot holds, in the place of `old`.
+pub(crate) fn life_of(
+    plan: &Plan,
+    old: &BrokerState,
+    contents: &Contents,
+) -> Result<Arc<BrokerState>, SnapshotError> {
+    let config = ConfigStore::of(Arc::clone(&plan.layers), Arc::clone(&plan.settings));
+    thaw(plan, config, contents, old.listeners.read().clone())
+}
+
+/// A life that begins with what a snapshot holds. Its clock is still to be put to the snapshot's time.
+fn thaw(
+    plan: &Plan,
+    config: ConfigStore,
+    contents: &Contents,
+    listeners: Vec<(String, u16)>,
+) -> Result<Arc<BrokerState>, SnapshotError> {
+    config.take_dynamic(&contents.layers);
+    let settings = config.settings();
+    let logs = LogManager::open(&Home::Memory, manager_settings(&settings)).map_err(SnapshotError::open)?;
+    let metadata = Arc::new(MetadataJournal::of_memory());
+    let mut images = contents.topics.clone();
+    if !config.gives_the_options_of(&contents.layers) {
+        images = images.with_options(|overrides| config.topic_options(overrides));
+    }
+    let state = assemble(Parts {
+        config,
+        clock: plan.builder.clock.clone(),
+        random: Random::from_state(contents.random),
+        cluster_id: contents.cluster_id.clone(),
+        topics: Topics::asleep(logs, Arc::clone(&metadata), images),
+        metadata,
+        listeners,
+    });
+    state.producer_ids.restore(contents.next_producer_id);
+    if let Some(topic) = state.topics.get(OFFSETS_TOPIC) {
+        let now_ms = if state.clock.is_manual() { contents.time_ms } else { state.clock.now_ms() };
+        let taken = state.groups.thaw(partition_log::of(&topic), &contents.groups, now_ms);
+        taken.map_err(|error| SnapshotError::Groups(error.to_string()))?;
+    }
+    Ok(state)
+}
+
+/// Opens what the data folder holds, or begins with nothing in memory.
+fn open(
+    builder: &BrokerBuilder,
+    config: ConfigStore,
+    listeners: Vec<(String, u16)>,
+) -> Result<Arc<BrokerState>, StartError> {
+    let random = Random::new(builder.seed);
+    let logs = LogManager::open(&builder.home, manager_settings(&config.settings()))?;
+    let cluster_id = logs.cluster_id(|| ids::base64(&random.uuid()))?;
+    let (metadata, remembered) = MetadataJournal::open(&logs, builder.clock.now_ms())?;
+    strays::take_away(&logs, &remembered)?;
+    let metadata = Arc::new(metadata);
+    let state = assemble(Parts {
+        config,
+        clock: builder.clock.clone(),
+        random,
+        cluster_id,
+        topics: Topics::new(logs, Arc::clone(&metadata)),
+        metadata,
+        listeners,
+    });
+    restore(&state, remembered.records)?;
+    if let Some(topic) = state.topics.get(OFFSETS_TOPIC) {
+        state.attach_groups(&topic).map_err(|error| StartError::Groups { why: error.to_string() })?;
+    }
+    Ok(state)
+}
+
+fn manager_settings(settings: &BrokerSettings) -> ManagerSettings {
+    let producer_id_expiration_ms = i64::from(settings.producer_id_expiration_ms);
+    ManagerSettings { producer_id_expiration_ms, ..ManagerSettings::default() }
+}
+
+/// What differs from one way to begin a life to another.
+struct Parts {
+    config: ConfigStore,
+    clock: Clock,
+    random: Random,
+    cluster_id: String,
+    topics: Topics,
+    metadata: Arc<MetadataJournal>,
+    /// The addresses that clients are told.
+    listeners: Vec<(String, u16)>,
+}
+
+/// Puts the broker's parts together.
+fn assemble(parts: Parts) -> Arc<BrokerState> {
+    let settings = parts.config.settings();
+    let request_memory = usize::try_from(settings.queued_max_request_bytes).ok().filter(|bytes| *bytes > 0);
+    let timers = Timers::new(parts.clock.clone());
+    let group_settings = GroupSettings::of(&settings);
+    Arc::new(BrokerState {
+        life: Life::begin(),
+        node_id: settings.node_id,
+        cluster_id: parts.cluster_id,
+        rack: settings.broker_rack.clone(),
+        groups: GroupCoordinator::new(parts.clock.clone(), Arc::clone(&timers), group_settings),
+        timers,
+        clock: parts.clock,
+        random: parts.random,
+        config: parts.config,
+        topics: parts.topics,
+        metadata: parts.metadata,
+        sessions: FetchSessions::default(),
+        producer_ids: ProducerIds::default(),
+        request_memory: RequestMemoryPool::new(request_memory.unwrap_or(DEFAULT_REQUEST_MEMORY_BYTES)),
+        places: tcp::Places::default(),
+        complaints: Complaints::new(),
+        listeners: RwLock::new(parts.listeners),
+    })
+}
+
+/// Creates the builder's topics, as far as they are not there.
+fn create_missing(builder: &BrokerBuilder, state: &BrokerState) -> Result<(), StartError> {
+    builder.topics.iter().try_for_each(|(name, partitions)| create_if_missing(state, name, *partitions))
+}
+
+/// Brings back what the metadata journal remembers.
+fn restore(state: &BrokerState, remembered: Vec<MetadataRecord>) -> Result<(), StartError> {
+    /// The number of the config resource type "topic".
+    const TOPIC: i8 = 2;
+    let mut overrides: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    for record in &remembered {
+        if let MetadataRecord::Config { resource_type, resource_name, name, value } = record {
+            match value {
+                Some(value) if *resource_type == TOPIC => {
+                    overrides.entry(resource_name.clone()).or_default().insert(name.clone(), value.clone());
+                }
+                value => state.config.apply(*resource_type, resource_name, name, value.as_deref()),
+            }
+        }
+    }
+    for record in remembered {
+        match record {
+            MetadataRecord::Topic { name, id, partitions } => {
+                let overrides = overrides.remove(&name).unwrap_or_default();
+                let options = state.config.topic_options(&overrides);
+                let topic = NewTopic { name: name.clone(), id, partitions, overrides, options };
+                let opened = state.topics.restore(&topic, state.clock.now_ms());
+                opened.map_err(|error| match error {
+                    TopicError::Open(error) => StartError::Data(error),
+                    error => StartError::Topic { name, why: error.to_string() },
+                })?;
+            }
+            MetadataRecord::ProducerIds { next } => state.producer_ids.restore(next),
+            MetadataRecord::RemoveTopic { .. } | MetadataRecord::Config { .. } => {}
+        }
+    }
+    Ok(())
+}
+
+fn create_if_missing(state: &BrokerState, name: &str, partitions: Option<i32>) -> Result<(), StartError> {
+    let failed = |why| StartError::Topic { name: name.to_owned(), why };
+    let partitions = partitions.unwrap_or_else(|| state.config.settings().num_partitions);
+    if partitions < 1 {
+        return Err(failed(format!("{partitions} partitions were asked for; give 1 or more")));
+    }
+    match state.create_topic(name, partitions, BTreeMap::new()) {
+        Ok(_) | Err(TopicError::Exists(_)) => Ok(()),
+        Err(error) => Err(failed(error.to_string())),
+    }
+}
