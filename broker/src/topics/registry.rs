@@ -63,10 +63,6 @@ impl TopicImages {
         self.by_name.len()
     }
 
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.by_name.contains_key(name)
-    }
-
     /// The same topics with other options, where `options_of` says so of their configs.
     pub(crate) fn with_options(
         &self,

@@ -1,1 +1,0 @@
-//! Going back, going on twice, and files.
