@@ -4,12 +4,15 @@
 //! it, and answers that are ready together go out in one write. A connection that is idle holds no buffer.
 
 use std::future::{Future, poll_fn};
+use std::io::ErrorKind;
+use std::mem::MaybeUninit;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -18,6 +21,7 @@ use crate::context::Peer;
 use crate::dispatch::{Outcome, dispatch};
 use crate::frame::{self, FrameError, FrameReader};
 use crate::limits::RequestMemory;
+use crate::quick::Quickness;
 use crate::state::BrokerState;
 
 /// Answers are sent once they come to as much, even if more requests are waiting.
@@ -31,6 +35,9 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {
     /// Returns once there may be something to read, so that no buffer is needed until then.
     fn readable(&self) -> impl Future<Output = std::io::Result<()>> + Send;
 
+    /// Whether there is something to read, or nothing more will come: asked of the system, at once.
+    fn has_arrived(&self) -> bool;
+
     /// Returns once the client has gone and has left nothing to be read.
     fn gone(&self) -> impl Future<Output = ()> + Send;
 }
@@ -38,6 +45,12 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {
 impl Stream for TcpStream {
     async fn readable(&self) -> std::io::Result<()> {
         TcpStream::readable(self).await
+    }
+
+    fn has_arrived(&self) -> bool {
+        // The runtime does not know before it has asked the system about all sockets.
+        let peeked = SockRef::from(self).peek(&mut [MaybeUninit::uninit()]);
+        !matches!(peeked, Err(error) if error.kind() == ErrorKind::WouldBlock)
     }
 
     async fn gone(&self) {
@@ -75,8 +88,15 @@ pub(crate) async fn serve<S: Stream>(
     mut stop: watch::Receiver<bool>,
 ) -> Ended {
     let memory = broker.request_memory.account();
-    let mut connection =
-        Connection { stream, peer, broker, memory, reader: FrameReader::default(), pending: Vec::new() };
+    let mut connection = Connection {
+        stream,
+        peer,
+        broker,
+        memory,
+        reader: FrameReader::default(),
+        quickness: Quickness::default(),
+        pending: Vec::new(),
+    };
     let served = tokio::select! {
         served = connection.run() => served,
         _ = stop.wait_for(|stop| *stop) => Err(Ended::Stopped),
@@ -90,7 +110,7 @@ pub(crate) async fn serve<S: Stream>(
 
 /// Whether a connection failed because the client did not wait for its answer, as many do when they stop.
 fn has_hung_up(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
     matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset)
 }
 
@@ -100,6 +120,7 @@ struct Connection<S> {
     broker: Arc<BrokerState>,
     memory: RequestMemory,
     reader: FrameReader,
+    quickness: Quickness,
     /// Answers that have not been sent.
     pending: Vec<Bytes>,
 }
@@ -156,13 +177,10 @@ impl<S: Stream> Connection<S> {
         let patience = Duration::from_millis(idle_ms.max(1).unsigned_abs());
         if self.reader.is_empty() {
             self.memory.release();
-            let mut ready = tokio::time::timeout(BUFFER_KEPT.min(patience), self.stream.readable()).await;
-            if ready.is_err() {
-                self.reader.release();
-                ready =
-                    tokio::time::timeout(patience.saturating_sub(BUFFER_KEPT), self.stream.readable()).await;
-            }
-            ready.map_err(|_| Ended::Idle(patience))?.map_err(FrameError::Io)?;
+            let answered = Instant::now();
+            self.quickness.look(|| self.stream.has_arrived());
+            self.wait(patience).await?;
+            self.quickness.learn(answered.elapsed());
         }
         let filled = self.reader.fill(&mut self.stream, most, &mut self.memory);
         let more = tokio::time::timeout(patience, filled).await.map_err(|_| Ended::Idle(patience))??;
@@ -170,6 +188,16 @@ impl<S: Stream> Connection<S> {
             return Err(FrameError::Io(std::io::ErrorKind::UnexpectedEof.into()).into());
         }
         Ok(more)
+    }
+
+    /// Waits until there is something to read; after a while without the buffer.
+    async fn wait(&mut self, patience: Duration) -> Result<(), Ended> {
+        let mut ready = tokio::time::timeout(BUFFER_KEPT.min(patience), self.stream.readable()).await;
+        if ready.is_err() {
+            self.reader.release();
+            ready = tokio::time::timeout(patience.saturating_sub(BUFFER_KEPT), self.stream.readable()).await;
+        }
+        Ok(ready.map_err(|_| Ended::Idle(patience))?.map_err(FrameError::Io)?)
     }
 
     async fn flush(&mut self) -> Result<(), Ended> {

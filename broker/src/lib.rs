@@ -28,6 +28,7 @@ mod partition;
 mod placement;
 mod producer_ids;
 mod properties;
+mod quick;
 mod random;
 mod server;
 mod shared_map;
