@@ -241,6 +241,10 @@ impl Segment {
 
     /// Makes the files what they would be if the segment were sealed, so that they can be opened without recovery.
     pub(crate) fn close(&self) -> io::Result<()> {
+        if matches!(self.place, Place::Memory) {
+            // There are no files, and other logs may share it.
+            return Ok(());
+        }
         let mut writer = self.writer.lock();
         if !self.is_sealed() {
             self.write_down(&mut writer)?;

@@ -262,6 +262,20 @@ fn nothing_is_copied_before_somebody_appends() {
 }
 
 #[test]
+fn the_end_of_one_side_is_not_the_end_of_the_other() {
+    let mut world = World::new(&Home::Memory);
+    (0..4).for_each(|_| world.append(0, 40_000, 1, false));
+    let frozen = world.freeze();
+    let (one, mut other) = (World::of(&frozen, false), World::of(&frozen, false));
+    world.manager.close().unwrap();
+    one.manager.delete_log(&one.logs[0]).unwrap();
+    drop((world, one));
+    other.append(0, 10, 2, false);
+    other.check();
+    World::of(&frozen, false).check();
+}
+
+#[test]
 fn a_log_and_its_copy_go_on_alike() {
     // Small enough to be copied, and large enough to be sealed.
     for size in [100, 30_000] {

@@ -14,7 +14,7 @@ fn a_snapshot() -> (crate::Broker, Snapshot) {
     }
     client.delete_records("t", 1, 3);
     client.set(Some("t"), "retention.ms", "123456");
-    client.set(None, "log.cleaner.threads", "3");
+    assert_eq!(client.set(None, "message.max.bytes", "2000000"), 0);
     client.join_alone("g");
     client.commit("h", "t", 0, 5);
     let snapshot = broker.snapshot().unwrap();
@@ -33,7 +33,7 @@ fn what_is_written_is_read() {
     let started = builder().from_snapshot(&loaded).start().unwrap();
     assert_eq!((contents(&started), ids(&started)), (contents(&broker), ids(&broker)));
     assert_eq!(Client::new(&started).committed("h"), [("t".to_owned(), 0, 5)]);
-    assert_eq!(started.state().config.layers().cluster["log.cleaner.threads"], "3");
+    assert_eq!(started.state().config.layers().cluster["message.max.bytes"], "2000000");
     let topic = started.state().topics.get("t").unwrap();
     assert_eq!(topic.partition(0).unwrap().log().options().retention_ms, 123_456);
     // Nothing is left beside it.
