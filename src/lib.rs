@@ -19,5 +19,6 @@
 #![forbid(unsafe_code)]
 
 pub use klamm_broker::{
-    Broker, BrokerBuilder, Clock, ConfigError, InProcessConnection, ResponseFrame, ShutdownError, StartError,
+    Broker, BrokerBuilder, Clock, ConfigError, InProcessConnection, ResponseFrame, ShutdownError, Snapshot,
+    SnapshotError, StartError,
 };

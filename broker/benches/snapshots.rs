@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{ProduceRequest, RequestHeader, TopicName};
-use kafka_protocol::protocol::{Request, StrBytes, encode_request_header_into_buffer};
+use kafka_protocol::protocol::{Encodable, Request, StrBytes, encode_request_header_into_buffer};
 use klamm_broker::{Broker, InProcessConnection};
 use klamm_storage::batch::{self, BuildOptions, RecordToWrite};
 use tokio::runtime::Runtime;

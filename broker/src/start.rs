@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
-use klamm_storage::{Home, LogManager, ManagerSettings};
+use klamm_storage::{Home, LogManager, ManagerSettings, OpenError};
 use parking_lot::RwLock;
 
 use crate::clock::Clock;
@@ -27,7 +27,7 @@ use crate::snapshot::{Contents, SnapshotError};
 use crate::state::BrokerState;
 use crate::strays;
 use crate::timers::Timers;
-use crate::topics::{NewTopic, OFFSETS_TOPIC, TopicError, Topics};
+use crate::topics::{NewTopic, OFFSETS_TOPIC, TopicError, TopicImage, TopicImages, Topics};
 use crate::transport::tcp;
 
 /// What all lives of a broker have in common.
@@ -117,7 +117,14 @@ pub(crate) fn first_life(
             state.clock.put_to(started_ms);
             state
         }
-        (None, _) => open(&plan.builder, config, advertised)?,
+        (None, Home::Folder(_)) => open(&plan.builder, config, advertised)?,
+        (None, Home::Memory) => {
+            let random = Random::new(plan.builder.seed);
+            let cluster_id = ids::base64(&random.uuid());
+            let topics = new_topics(&plan.builder, &config, &random)?;
+            let state = in_memory(&plan, config, random, cluster_id, topics, advertised)?;
+            return Ok((plan, state));
+        }
     };
     create_missing(&plan.builder, &state)?;
     Ok((plan, state))
@@ -125,24 +132,52 @@ pub(crate) fn first_life(
 
 /// A life in which everything is as it was when the broker started, but for ids. The draws go on: no id comes twice.
 pub(crate) fn fresh_life(plan: &Plan, old: &BrokerState) -> Result<Arc<BrokerState>, StartError> {
-    let state = match &plan.builder.base {
-        Some(base) => life_of(plan, old, base.contents())?,
-        None => {
-            let logs = LogManager::open(&Home::Memory, manager_settings(&plan.settings))?;
-            let metadata = Arc::new(MetadataJournal::of_memory());
-            assemble(Parts {
-                config: ConfigStore::of(Arc::clone(&plan.layers), Arc::clone(&plan.settings)),
-                clock: plan.builder.clock.clone(),
-                random: Random::from_state(old.random.state()),
-                cluster_id: old.cluster_id.clone(),
-                topics: Topics::new(logs, Arc::clone(&metadata)),
-                metadata,
-                listeners: old.listeners.read().clone(),
-            })
+    if let Some(base) = &plan.builder.base {
+        let state = life_of(plan, old, base.contents())?;
+        create_missing(&plan.builder, &state)?;
+        return Ok(state);
+    }
+    let config = ConfigStore::of(Arc::clone(&plan.layers), Arc::clone(&plan.settings));
+    let random = Random::from_state(old.random.state());
+    let topics = new_topics(&plan.builder, &config, &random)?;
+    let listeners = old.listeners.read().clone();
+    Ok(in_memory(plan, config, random, old.cluster_id.clone(), topics, listeners)?)
+}
+
+/// The builder's topics, with new ids and without records.
+fn new_topics(
+    builder: &BrokerBuilder,
+    config: &ConfigStore,
+    random: &Random,
+) -> Result<TopicImages, StartError> {
+    let options = config.topic_options(&BTreeMap::new());
+    let mut topics = TopicImages::default();
+    for (name, partitions) in &builder.topics {
+        let count = check_count(config, name, *partitions)?;
+        if !topics.has(name) {
+            let count = usize::try_from(count).unwrap_or(0);
+            let topic = TopicImage::of_new(name, random.uuid(), count, &options);
+            let failed = |why: TopicError| StartError::Topic { name: name.clone(), why: why.to_string() };
+            topics.add(topic).map_err(failed)?;
         }
-    };
-    create_missing(&plan.builder, &state)?;
-    Ok(state)
+    }
+    Ok(topics)
+}
+
+/// A life in memory, in which nobody has done anything yet.
+fn in_memory(
+    plan: &Plan,
+    config: ConfigStore,
+    random: Random,
+    cluster_id: String,
+    topics: TopicImages,
+    listeners: Vec<(String, u16)>,
+) -> Result<Arc<BrokerState>, OpenError> {
+    let logs = LogManager::open(&Home::Memory, manager_settings(&config.settings()))?;
+    let metadata = Arc::new(MetadataJournal::of_memory());
+    let topics = Topics::asleep(logs, Arc::clone(&metadata), topics);
+    let clock = plan.builder.clock.clone();
+    Ok(assemble(Parts { config, clock, random, cluster_id, topics, metadata, listeners }))
 }
 
 /// A life that begins with what a snapshot holds, in the place of `old`.
@@ -163,22 +198,13 @@ fn thaw(
     listeners: Vec<(String, u16)>,
 ) -> Result<Arc<BrokerState>, SnapshotError> {
     config.take_dynamic(&contents.layers);
-    let settings = config.settings();
-    let logs = LogManager::open(&Home::Memory, manager_settings(&settings)).map_err(SnapshotError::open)?;
-    let metadata = Arc::new(MetadataJournal::of_memory());
     let mut images = contents.topics.clone();
     if !config.gives_the_options_of(&contents.layers) {
         images = images.with_options(|overrides| config.topic_options(overrides));
     }
-    let state = assemble(Parts {
-        config,
-        clock: plan.builder.clock.clone(),
-        random: Random::from_state(contents.random),
-        cluster_id: contents.cluster_id.clone(),
-        topics: Topics::asleep(logs, Arc::clone(&metadata), images),
-        metadata,
-        listeners,
-    });
+    let (random, cluster_id) = (Random::from_state(contents.random), contents.cluster_id.clone());
+    let state =
+        in_memory(plan, config, random, cluster_id, images, listeners).map_err(SnapshotError::open)?;
     state.producer_ids.restore(contents.next_producer_id);
     if let Some(topic) = state.topics.get(OFFSETS_TOPIC) {
         let now_ms = if state.clock.is_manual() { contents.time_ms } else { state.clock.now_ms() };
@@ -300,13 +326,19 @@ fn restore(state: &BrokerState, remembered: Vec<MetadataRecord>) -> Result<(), S
 }
 
 fn create_if_missing(state: &BrokerState, name: &str, partitions: Option<i32>) -> Result<(), StartError> {
-    let failed = |why| StartError::Topic { name: name.to_owned(), why };
-    let partitions = partitions.unwrap_or_else(|| state.config.settings().num_partitions);
-    if partitions < 1 {
-        return Err(failed(format!("{partitions} partitions were asked for; give 1 or more")));
-    }
+    let partitions = check_count(&state.config, name, partitions)?;
     match state.create_topic(name, partitions, BTreeMap::new()) {
         Ok(_) | Err(TopicError::Exists(_)) => Ok(()),
-        Err(error) => Err(failed(error.to_string())),
+        Err(error) => Err(StartError::Topic { name: name.to_owned(), why: error.to_string() }),
     }
+}
+
+/// How many partitions a topic of the builder has.
+fn check_count(config: &ConfigStore, name: &str, partitions: Option<i32>) -> Result<i32, StartError> {
+    let partitions = partitions.unwrap_or_else(|| config.settings().num_partitions);
+    if partitions < 1 {
+        let why = format!("{partitions} partitions were asked for; give 1 or more");
+        return Err(StartError::Topic { name: name.to_owned(), why });
+    }
+    Ok(partitions)
 }

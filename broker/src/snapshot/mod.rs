@@ -13,10 +13,11 @@ use std::sync::Arc;
 
 use klamm_storage::{Home, OpenError, StorageError};
 
+use crate::clock::Clock;
 use crate::config::Layers;
 use crate::coordinator::group::GroupImage;
 use crate::random::RandomState;
-use crate::server::{Broker, Listener, StartError};
+use crate::server::{Broker, BrokerBuilder, Listener, StartError};
 use crate::start;
 use crate::state::BrokerState;
 use crate::topics::TopicImages;
@@ -256,16 +257,19 @@ impl Broker {
     /// # Errors
     /// If the snapshot cannot be taken, or the system has no port or thread.
     pub fn fork(&self) -> Result<Broker, StartError> {
-        let snapshot = self.snapshot()?;
-        let mut builder = self.plan.builder.clone();
-        builder.listeners = builder.listeners.iter().map(on_a_free_port).collect();
-        builder.home = Home::Memory;
-        // Those that were deleted since stay away.
-        builder.topics = Vec::new();
-        if builder.clock.is_manual() {
-            builder.clock = crate::Clock::manual(snapshot.time_ms());
-        }
-        builder.from_snapshot(&snapshot).start()
+        let (snapshot, own) = (self.snapshot()?, &self.plan.builder);
+        let clock = if own.clock.is_manual() { Clock::manual(snapshot.time_ms()) } else { own.clock.clone() };
+        let fork = BrokerBuilder {
+            listeners: own.listeners.iter().map(on_a_free_port).collect(),
+            home: Home::Memory,
+            // The snapshot has them, but for those that were deleted since.
+            topics: Vec::new(),
+            configs: own.configs.clone(),
+            clock,
+            seed: None,
+            base: Some(snapshot),
+        };
+        fork.start()
     }
 
     fn check_in_memory(&self, what: &'static str) -> Result<(), SnapshotError> {

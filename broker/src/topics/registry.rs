@@ -23,6 +23,15 @@ pub(crate) struct TopicImage {
     pub(crate) partitions: Arc<[Arc<LogImage>]>,
 }
 
+impl TopicImage {
+    /// A topic that nobody has used, without configs of its own.
+    pub(crate) fn of_new(name: &str, id: Uuid, partitions: usize, options: &Arc<LogOptions>) -> Self {
+        let (overrides, options) = (Arc::default(), Arc::clone(options));
+        let partitions = std::iter::repeat_with(|| Arc::clone(&NOTHING)).take(partitions).collect();
+        TopicImage { name: Arc::from(name), id, overrides, options, partitions }
+    }
+}
+
 /// What all topics held at one moment. A clone costs nothing.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TopicImages {
@@ -43,20 +52,31 @@ impl TopicImages {
     /// If they could not be the topics of one broker.
     pub(crate) fn of(topics: impl IntoIterator<Item = TopicImage>) -> Result<Self, TopicError> {
         let mut images = TopicImages::default();
-        for topic in topics {
-            images.check_name_is_free(&topic.name)?;
-            images.check_room(topic.partitions.len())?;
-            if images.by_id.contains_key(&topic.id) {
-                return Err(TopicError::InvalidName(format!("The id {} is that of two topics.", topic.id)));
-            }
-            images.enter(&topic.name, topic.id, topic.partitions.len());
-            images.by_name.insert(Arc::clone(&topic.name), Arc::new(topic));
-        }
+        topics.into_iter().try_for_each(|topic| images.add(topic))?;
         Ok(images)
+    }
+
+    /// Puts a topic to the others.
+    ///
+    /// # Errors
+    /// If it could not be the topic of a broker that has them.
+    pub(crate) fn add(&mut self, topic: TopicImage) -> Result<(), TopicError> {
+        self.check_name_is_free(&topic.name)?;
+        self.check_room(topic.partitions.len())?;
+        if self.by_id.contains_key(&topic.id) {
+            return Err(TopicError::InvalidName(format!("The id {} is that of two topics.", topic.id)));
+        }
+        self.enter(&topic.name, topic.id, topic.partitions.len());
+        self.by_name.insert(Arc::clone(&topic.name), Arc::new(topic));
+        Ok(())
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<TopicImage>> {
         self.by_name.iter().map(|(_, image)| image)
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
     }
 
     pub(crate) fn len(&self) -> usize {
