@@ -21,5 +21,6 @@
 pub use klamm_broker::{
     ApiKey, Broker, BrokerBuilder, Clock, Close, ConfigError, Delay, DelayClock, Difference, DiskTrouble, Effect, Fault,
     FaultError, FaultRule, Faults, InProcessConnection, Journal, JournalError, JournalOptions, LONGEST_FAULT_DELAY,
-    MAX_FAULT_RULES, Replay, ResponseError, ResponseFrame, RuleId, ShutdownError, StartError, TimeError, WaitError, WaitFor, When, look,
+    MAX_FAULT_RULES, Replay, ResponseError, ResponseFrame, RuleId, ShutdownError, Snapshot, SnapshotError, StartError,
+    TimeError, WaitError, WaitFor, When, look,
 };

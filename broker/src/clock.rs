@@ -92,6 +92,20 @@ impl Clock {
         }
     }
 
+    /// The steady time of `now_ms`: of a manual clock the same, also where it is yet to be put there.
+    pub(crate) fn steady_at(&self, now_ms: i64) -> i64 {
+        if self.is_manual() { now_ms } else { self.steady_ms() }
+    }
+
+    /// A clock for another broker: its own system clock where this one goes in steps.
+    pub(crate) fn for_fork(&self, now_ms: i64) -> Self {
+        match &self.0 {
+            Source::System { .. } => self.clone(),
+            Source::Manual(_) => Clock::manual(now_ms),
+            Source::Stepped(_) => Clock::system(),
+        }
+    }
+
     /// Whether this clock moves only when it is told to.
     pub fn is_manual(&self) -> bool {
         matches!(self.0, Source::Manual(_))
@@ -149,6 +163,14 @@ impl Clock {
                 None => self.steady_ms(),
             },
             _ => self.steady_ms(),
+        }
+    }
+
+    /// Puts a manual clock to `now_ms`, be it forward or back, because the broker's contents are put there too; a system
+    /// clock goes on.
+    pub(crate) fn put_to(&self, now_ms: i64) {
+        if let Source::Manual(now) = &self.0 {
+            now.store(now_ms, Ordering::Release);
         }
     }
 

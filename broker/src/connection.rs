@@ -70,7 +70,7 @@ pub(crate) enum Ended {
     /// Nothing came for `connections.max.idle.ms`.
     #[error("it was idle for {0:?} (connections.max.idle.ms)")]
     Idle(Duration),
-    /// The broker stops.
+    /// The broker stops, or begins anew.
     #[error("the broker stops")]
     Stopped,
     /// The client did what cannot be answered.
@@ -166,6 +166,7 @@ impl<S: Stream> Connection<S> {
                 }
             }
             Outcome::Nothing => {}
+            Outcome::Ended => return Err(Ended::Stopped),
             Outcome::Close(reason) => {
                 self.flush().await?;
                 return Err(Ended::Refused(reason));

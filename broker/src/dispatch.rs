@@ -28,6 +28,8 @@ pub(crate) enum Outcome {
     Nothing,
     /// The connection is closed, for this reason.
     Close(String),
+    /// The connection is closed, because the life of the broker that it belongs to is over.
+    Ended,
     /// A fault has its way: what there is is sent back, and then something happens to the connection.
     Faulty(Option<ResponseFrame>, Then),
 }
@@ -41,12 +43,17 @@ pub(crate) enum Then {
     Mute(Duration),
 }
 
-/// Answers one request, and journals it where that is asked for.
+/// Answers one request, and journals it where that is asked for; unless the life of the broker that it came to ends before
+/// the answer is there: what was done in that life is nothing any more.
 pub(crate) async fn dispatch(broker: &Arc<BrokerState>, peer: &Peer, frame: Bytes) -> Outcome {
-    match &broker.recorder {
+    if broker.life.is_over() {
+        return Outcome::Ended;
+    }
+    let outcome = match &broker.hand.recorder {
         None => serve(broker, peer, frame, Patience::Real).await,
         Some(recorder) => Box::pin(recorder.serve(broker, peer, frame)).await,
-    }
+    };
+    if broker.life.is_over() { Outcome::Ended } else { outcome }
 }
 
 /// Answers one request, whose client's own time passes as `patience` says.
@@ -70,7 +77,7 @@ pub(crate) async fn serve(broker: &Arc<BrokerState>, peer: &Peer, frame: Bytes, 
         client_id,
         answer_bytes: Arc::default(),
         patience,
-        verdict: broker.faults.is_armed().then(Arc::default),
+        verdict: broker.hand.faults.is_armed().then(Arc::default),
     };
     let answered = match api {
         Some(api) if api.serves(header.api_version) => call(&cx, api.key, header.body).await,

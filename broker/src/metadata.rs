@@ -106,7 +106,7 @@ impl MetadataJournal {
     /// Opens the journal and gives what it remembers.
     pub(crate) fn open(logs: &LogManager, now_ms: i64) -> Result<(Self, Remembered), StartError> {
         if matches!(logs.home(), Home::Memory) {
-            return Ok((MetadataJournal { kept: None }, Remembered::default()));
+            return Ok((MetadataJournal::of_memory(), Remembered::default()));
         }
         // Each change is on the disk before it is answered: they are rare, and what lies in a topic outlives the power.
         let options =
@@ -126,6 +126,11 @@ impl MetadataJournal {
         records.sort_by_key(|record| !matches!(record, MetadataRecord::Topic { .. }));
         let remembered = Remembered { records, deleted };
         Ok((MetadataJournal { kept: Some(Mutex::new(Kept { log, image })) }, remembered))
+    }
+
+    /// The journal of a broker in memory: it remembers nothing.
+    pub(crate) fn of_memory() -> Self {
+        MetadataJournal { kept: None }
     }
 
     /// Remembers `records`, all or none of them.

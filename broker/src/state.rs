@@ -12,21 +12,20 @@ use crate::config::ConfigStore;
 use crate::coordinator::group::GroupCoordinator;
 use crate::coordinator::journal::JournalError;
 use crate::coordinator::partition_log;
-use crate::faults::Faults;
 use crate::fetch::FetchSessions;
-use crate::journal::Recorder;
 use crate::limits::RequestMemoryPool;
-use crate::look::Traffic;
+use crate::hand::Hand;
+use crate::lives::Life;
 use crate::metadata::MetadataJournal;
 use crate::producer_ids::ProducerIds;
 use crate::random::Random;
 use crate::timers::Timers;
 use crate::topics::{NewTopic, OFFSETS_TOPIC, TRANSACTION_TOPIC, Topic, TopicError, Topics};
 use crate::transport::tcp::Places;
-use crate::watch::Bell;
 
-/// Everything that a handler may reach.
+/// Everything that a handler may reach, in one of the broker's lives.
 pub(crate) struct BrokerState {
+    pub(crate) life: Life,
     pub(crate) node_id: i32,
     pub(crate) cluster_id: String,
     pub(crate) rack: Option<String>,
@@ -42,11 +41,8 @@ pub(crate) struct BrokerState {
     pub(crate) request_memory: RequestMemoryPool,
     pub(crate) places: Places,
     pub(crate) complaints: Complaints,
-    pub(crate) faults: Faults,
-    pub(crate) traffic: Arc<Traffic>,
-    pub(crate) bell: Arc<Bell>,
-    /// Where the run is journaled, if it is.
-    pub(crate) recorder: Option<Arc<Recorder>>,
+    /// What a test has the broker in hand with, over all of its lives.
+    pub(crate) hand: Arc<Hand>,
     /// The addresses that clients are told, one for each listener.
     pub(crate) listeners: RwLock<Vec<(String, u16)>>,
 }
@@ -69,14 +65,14 @@ impl BrokerState {
         let id = self.random.uuid();
         let new = NewTopic { name: name.to_owned(), id, partitions, overrides, options };
         let created = self.topics.create(new, self.clock.now_ms());
-        self.bell.ring();
+        self.hand.bell.ring();
         created
     }
 
     /// Deletes a topic with all that is kept of it: records, configs, and the offsets that groups have in it.
     pub(crate) fn delete_topic(&self, topic: &Arc<Topic>) -> Result<(), TopicError> {
         let deleted = self.topics.delete(topic, self.clock.now_ms());
-        self.bell.ring();
+        self.hand.bell.ring();
         if !matches!(deleted, Ok(()) | Err(TopicError::Delete(_))) {
             return deleted;
         }

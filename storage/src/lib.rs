@@ -30,6 +30,7 @@ mod checkpoint;
 mod epochs;
 mod error;
 mod fs;
+mod image;
 pub mod inspect;
 mod log;
 mod manager;
@@ -42,8 +43,9 @@ mod shared;
 
 pub use error::{AppendError, OpenError, ReadError, StorageError};
 pub use fs::Faults;
+pub use image::{ImageError, LogImage};
 pub use log::{AppendContext, Appended, DiskFault, Log, Origin, Read, ReadUpTo, RetentionDone};
-pub use manager::{FoundLog, LogManager};
+pub use manager::{FoundLog, FrozenLog, LogManager};
 pub use options::{CompressionType, Home, LogOptions, ManagerSettings, TimestampType};
 pub use producer::ProducerInfo;
 pub use segment::read::TimestampOffset;

@@ -21,11 +21,11 @@ use std::time::Duration;
 
 use kafka_protocol::messages::ApiKey;
 use parking_lot::Mutex;
-use rand::rngs::SmallRng;
-use rand::{Rng, SeedableRng};
+use rand::Rng;
 
 use crate::context::{Answer, Refusal, RequestContext};
 use crate::journal::{Command, Recorder, Turn};
+use crate::random::Generator;
 use crate::watch::Bell;
 
 pub(crate) use place::{Faulty, Refused, Splice, Throttled};
@@ -63,7 +63,7 @@ struct Rules {
 /// A rule with its counts and its chance.
 struct Counted {
     rule: FaultRule,
-    random: SmallRng,
+    random: Generator,
 }
 
 impl Faults {
@@ -93,7 +93,7 @@ impl Faults {
         }
         rules.last_id += 1;
         let id = rules.last_id;
-        let random = SmallRng::seed_from_u64(self.seed ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let random = Generator::of_seed(self.seed ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         rules.list.push(Counted { rule: FaultRule { id: RuleId(id), fault, matched: 0, hits: 0 }, random });
         self.armed.store(true, Ordering::Release);
         Ok(RuleId(id))
@@ -236,7 +236,7 @@ pub(crate) async fn begin<R: Faulty>(
     key: ApiKey,
     request: &mut R,
 ) -> Answer<Refused<R::Reply>> {
-    let faults = &cx.broker.faults;
+    let faults = &cx.broker.hand.faults;
     let Some(verdict) = faults.decide(cx, key, &request.subjects(cx)) else { return Ok(Refused::Nothing) };
     let verdict = cx.note_verdict(verdict);
     let Some(verdict) = verdict else { return Ok(Refused::Nothing) };

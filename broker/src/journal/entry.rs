@@ -35,7 +35,7 @@ pub(crate) struct Head {
     pub(crate) topics: Vec<(String, Option<i32>)>,
     /// Whether it had a data folder.
     pub(crate) in_folder: bool,
-    /// Whether that folder had topics already: then the journal does not tell all.
+    /// Whether there was data from before, in that folder or of a snapshot: then the journal does not tell all.
     pub(crate) had_data: bool,
 }
 
@@ -75,8 +75,8 @@ pub(crate) enum Event {
     Due,
     /// The test, or whoever has the broker in hand, had something done.
     Command { command: Command },
-    /// The journal has reached its limit: what came after this is not in it.
-    Full,
+    /// The journal ends here, though the run does not.
+    End { why: String },
 }
 
 /// What can be had done to a broker other than by requests.
@@ -107,6 +107,8 @@ impl Ended {
             Outcome::Respond(frame) => Ended::Answer(Frame(frame.to_bytes())),
             Outcome::Nothing => Ended::Nothing,
             Outcome::Close(reason) => Ended::Close(reason.clone()),
+            // Found out behind the dispatch, and so not by a request that is journaled.
+            Outcome::Ended => Ended::Close("the broker was reset or restored".to_owned()),
             Outcome::Faulty(frame, then) => Ended::Fault {
                 answer: frame.as_ref().map(|frame| Frame(frame.to_bytes())),
                 mute_ms: match then {
@@ -175,8 +177,8 @@ pub enum JournalError {
     /// The journal is of another version of the format.
     #[error("the journal has format {0}; this version of Klamm reads format 1")]
     Format(u32),
-    /// The run began on a folder that had data in it, which the journal does not have.
-    #[error("the run began on a data folder with topics in it, which the journal does not hold: it cannot be had again")]
+    /// The run began with data, of a folder or a snapshot, which the journal does not have.
+    #[error("the run began with data of a folder or a snapshot, which the journal does not hold: it cannot be had again")]
     HadData,
     /// A broker like that of the journal cannot be started.
     #[error("a broker like that of the journal cannot be started: {0}")]
@@ -256,9 +258,10 @@ impl Journal {
         self.entries.iter().filter(|entry| matches!(entry.event, Event::Request { .. })).count()
     }
 
-    /// Whether it goes up to the end of the run, or ended at its limit.
+    /// Whether it goes up to the end of the run. It does not where it has reached its limit, or where the broker was reset or
+    /// restored.
     pub fn is_complete(&self) -> bool {
-        !self.entries.iter().any(|entry| entry.event == Event::Full)
+        !self.entries.iter().any(|entry| matches!(entry.event, Event::End { .. }))
     }
 }
 
@@ -301,7 +304,7 @@ mod tests {
             entry(Event::Command { command }, None),
             entry(Event::Command { command: Command::ClearFaults }, None),
             entry(Event::Gone { number: 2 }, None),
-            entry(Event::Full, None),
+            entry(Event::End { why: "a test".to_owned() }, None),
         ];
         Journal { head, entries }
     }

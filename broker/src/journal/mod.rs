@@ -58,7 +58,7 @@ impl Broker {
     /// # Errors
     /// If the broker was started without one, or its file cannot be read.
     pub fn journal(&self) -> Result<Journal, JournalError> {
-        self.state().recorder.as_ref().ok_or(JournalError::NotKept)?.read()
+        self.plan.hand.recorder.as_ref().ok_or(JournalError::NotKept)?.read()
     }
 }
 

@@ -111,6 +111,15 @@ impl Recorder {
         .await
     }
 
+    /// Ends the journal, though the run goes on.
+    pub(crate) fn end(&self, why: &str) {
+        let mut writer = self.writer.lock();
+        if !writer.ended {
+            writer.write(&end(why));
+            writer.ended = true;
+        }
+    }
+
     /// The journal so far.
     pub(super) fn read(&self) -> Result<Journal, JournalError> {
         let text = match &self.writer.lock().to {
@@ -165,12 +174,16 @@ impl Turn<'_> {
     }
 }
 
+/// The last line of a journal that ends before its run.
+fn end(why: &str) -> String {
+    line(&Entry { at_ms: 0, steady_ms: 0, event: Event::End { why: why.to_owned() }, outcome: None })
+}
+
 impl Writer {
     fn write(&mut self, line: &str) {
         let mut line = line.to_owned();
         if self.bytes + line.len() as u64 > self.limit {
-            let full = Entry { at_ms: 0, steady_ms: 0, event: Event::Full, outcome: None };
-            line = super::entry::line(&full);
+            line = end("it has reached its limit");
             self.ended = true;
             tracing::warn!("the journal has reached its limit of {} bytes and ends here", self.limit);
         }

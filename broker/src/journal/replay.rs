@@ -22,7 +22,7 @@ use crate::faults::RuleId;
 use crate::housekeeper;
 use crate::look::{Opened, TransportKind};
 use crate::patience::{Patience, Replayed};
-use crate::server;
+use crate::start;
 use crate::state::BrokerState;
 
 /// What came of a replay.
@@ -109,7 +109,7 @@ struct Player {
 
 impl Player {
     fn new(journal: &Journal) -> Result<Self, JournalError> {
-        let state = server::open_for_replay(&journal.head).map_err(|error| JournalError::Start(error.to_string()))?;
+        let state = start::for_replay(&journal.head).map_err(|error| JournalError::Start(error.to_string()))?;
         let replay = Replay { requests: 0, equal: 0, difference: None, complete: journal.is_complete() };
         Ok(Player { state, connections: BTreeMap::new(), running: HashMap::new(), replay })
     }
@@ -128,7 +128,7 @@ impl Player {
     }
 
     fn step(&mut self, entry: &Entry) -> Result<(), String> {
-        if entry.event != Event::Full {
+        if !matches!(entry.event, Event::End { .. }) {
             self.state.clock.place(entry.at_ms, entry.steady_ms);
         }
         match &entry.event {
@@ -156,7 +156,7 @@ impl Player {
                 Ok(())
             }
             Event::Command { command } => self.command(command),
-            Event::Full => Ok(()),
+            Event::End { .. } => Ok(()),
         }
     }
 
@@ -168,7 +168,7 @@ impl Player {
         listener: usize,
         frame: &Bytes,
     ) -> Result<(), String> {
-        let traffic = &self.state.traffic;
+        let traffic = &self.state.hand.traffic;
         let opened = self.connections.entry(connection);
         let opened = opened.or_insert_with(|| traffic.open(TransportKind::InProcess, String::new()));
         let peer = Peer { host: Arc::from(host), listener, seen: opened.seen() };
@@ -201,7 +201,7 @@ impl Player {
     }
 
     fn command(&self, command: &Command) -> Result<(), String> {
-        let faults = &self.state.faults;
+        let faults = &self.state.hand.faults;
         match command {
             Command::AddFault(fault) => {
                 faults.add((**fault).clone()).map(drop).map_err(|error| error.to_string())?;

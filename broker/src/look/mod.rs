@@ -67,7 +67,7 @@ fn topics(state: &BrokerState) -> Vec<Topic> {
 impl Broker {
     /// All topics, by name.
     pub fn topics(&self) -> Vec<Topic> {
-        topics(self.state())
+        topics(&self.state())
     }
 
     /// All records of a topic, decoded, by partition and offset. Those of transactions that are open or were aborted are
@@ -82,7 +82,7 @@ impl Broker {
     /// # Errors
     /// If there is no such topic, its log cannot be read, or its records take more than [`MAX_LOOKED_BYTES`].
     pub fn records(&self, topic: &str) -> Result<Vec<Record>, LookError> {
-        records::all(self.state(), topic)
+        records::all(&self.state(), topic)
     }
 
     /// At most `count` records of a partition, from `offset` on or from the first that is left.
@@ -96,17 +96,17 @@ impl Broker {
         offset: i64,
         count: usize,
     ) -> Result<Vec<Record>, LookError> {
-        records::from(self.state(), topic, partition, offset, count)
+        records::from(&self.state(), topic, partition, offset, count)
     }
 
     /// All groups, by id.
     pub fn groups(&self) -> Vec<Group> {
-        groups::all(self.state())
+        groups::all(&self.state())
     }
 
     /// A group with its members, their assignments and its offsets; none if there is no such group.
     pub fn group(&self, id: &str) -> Option<Group> {
-        groups::group(self.state(), id)
+        groups::group(&self.state(), id)
     }
 
     /// The offset that a group has committed of a partition, if it has.
@@ -119,17 +119,17 @@ impl Broker {
 
     /// What a group has yet to read, in each partition of which it has offsets or that its members are assigned.
     pub fn lag(&self, group: &str) -> Vec<Lag> {
-        groups::group(self.state(), group).map(|group| groups::lags(self.state(), &group)).unwrap_or_default()
+        groups::group(&self.state(), group).map(|group| groups::lags(&self.state(), &group)).unwrap_or_default()
     }
 
     /// The connections that are open, in the order in which they were opened.
     pub fn connections(&self) -> Vec<Connection> {
-        self.state().traffic.connections()
+        self.state().hand.traffic.connections()
     }
 
     /// How many requests of each API came from each client, also over connections that have ended.
     pub fn request_counts(&self) -> Vec<RequestCount> {
-        self.state().traffic.counts()
+        self.state().hand.traffic.counts()
     }
 
     /// How many requests of an API came, from all clients together.
@@ -140,6 +140,6 @@ impl Broker {
 
     /// The last requests, the newest last: at most `count`, and of each connection at most [`RECENT_REQUESTS`].
     pub fn recent_requests(&self, count: usize) -> Vec<SeenRequest> {
-        self.state().traffic.recent(count)
+        self.state().hand.traffic.recent(count)
     }
 }

@@ -92,6 +92,12 @@ impl Partition {
         self.waiters.remove(waiter);
     }
 
+    /// Whether anybody waits for records.
+    #[cfg(test)]
+    pub(crate) fn has_waiters(&self) -> bool {
+        self.waiters.any()
+    }
+
     /// Wakes whoever waits, because what they wait for will not come: the topic is deleted, or leadership has moved.
     pub(crate) fn wake_all(&self) {
         self.waiters.wake();

@@ -46,6 +46,11 @@ impl Waiters {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn any(&self) -> bool {
+        self.any.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn wake(&self) {
         std::sync::atomic::fence(Ordering::SeqCst);
         if self.any.load(Ordering::SeqCst) {

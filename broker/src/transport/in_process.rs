@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use crate::context::Peer;
 use crate::dispatch::{Outcome, Then, dispatch};
@@ -40,22 +40,22 @@ impl InProcessConnection {
     }
 }
 
-/// Opens a connection, served by a task on `runtime` until it is dropped or the broker stops.
+/// Opens a connection, served by a task on `runtime` until it is dropped or the broker's life ends.
 pub(crate) fn connect(
     broker: Arc<BrokerState>,
     runtime: &Handle,
-    mut stop: watch::Receiver<bool>,
     alive: impl Send + 'static,
 ) -> InProcessConnection {
     let (requests, incoming) = mpsc::channel(REQUESTS_UNDER_WAY);
     let (outgoing, responses) = mpsc::channel(REQUESTS_UNDER_WAY);
     // From now on, and not once the task has begun: who opens it sees it.
-    let opened = broker.traffic.open(TransportKind::InProcess, String::new());
+    let opened = broker.hand.traffic.open(TransportKind::InProcess, String::new());
+    let mut ended = broker.life.ended();
     runtime.spawn(async move {
         let _alive = alive;
         tokio::select! {
             () = serve(&broker, &opened, incoming, outgoing) => {}
-            _ = stop.wait_for(|stop| *stop) => {}
+            _ = ended.wait_for(|ended| *ended) => {}
         }
     });
     InProcessConnection { requests, responses }
@@ -76,6 +76,7 @@ async fn serve(
                 }
             }
             Outcome::Nothing => {}
+            Outcome::Ended => return,
             Outcome::Close(reason) => {
                 broker.complaints.note(|| format!("closed a connection within the process: {reason}"));
                 return;

@@ -21,12 +21,14 @@ pub(super) struct Condition<'a> {
     wanted: &'a WaitFor,
     /// Of each partition's log, by its topic's id: up to where its records are counted.
     counted: HashMap<(Uuid, i32), i64>,
+    /// The life of the broker that was looked at last.
+    life: std::sync::Weak<BrokerState>,
     records: u64,
 }
 
 impl<'a> Condition<'a> {
     pub(super) fn new(wanted: &'a WaitFor) -> Self {
-        Condition { wanted, counted: HashMap::new(), records: 0 }
+        Condition { wanted, counted: HashMap::new(), life: std::sync::Weak::new(), records: 0 }
     }
 
     /// The partitions whose appends matter.
@@ -43,7 +45,12 @@ impl<'a> Condition<'a> {
     ///
     /// # Errors
     /// With how things stand instead.
-    pub(super) fn look(&mut self, state: &BrokerState) -> Result<(), String> {
+    pub(super) fn look(&mut self, state: &Arc<BrokerState>) -> Result<(), String> {
+        if !std::ptr::eq(self.life.as_ptr(), Arc::as_ptr(state)) {
+            // Another life: what was counted in the last one is no more.
+            (self.life, self.records) = (Arc::downgrade(state), 0);
+            self.counted.clear();
+        }
         match self.wanted {
             WaitFor::Records { topic, count } => self.records(state, topic, *count),
             WaitFor::Group { group, members } => stable(state, group, *members),
@@ -52,7 +59,7 @@ impl<'a> Condition<'a> {
                 committed(state, group, topic, *partition, *offset)
             }
             WaitFor::Connections { count } => connections(state, *count),
-            WaitFor::Hits { rule, count } => match state.faults.hits(*rule) {
+            WaitFor::Hits { rule, count } => match state.hand.faults.hits(*rule) {
                 Some(hits) if hits >= *count => Ok(()),
                 Some(hits) => Err(format!("{hits} hits")),
                 None => Err(format!("there is no rule {rule}")),
@@ -155,12 +162,12 @@ fn committed(state: &BrokerState, id: &str, topic: &str, partition: i32, wanted:
 }
 
 fn connections(state: &BrokerState, wanted: usize) -> Result<(), String> {
-    let open = state.traffic.open_count();
+    let open = state.hand.traffic.open_count();
     if open >= wanted && (wanted > 0 || open == 0) { Ok(()) } else { Err(plural(open as u64, "connection")) }
 }
 
 fn idle(state: &BrokerState) -> Result<(), String> {
-    let busy = state.traffic.busy();
+    let busy = state.hand.traffic.busy();
     if let Some((connection, api)) = busy {
         return Err(format!("a {api} request of connection {connection} is under way"));
     }

@@ -17,9 +17,10 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 use crate::faults::RuleId;
+use crate::hand::Hand;
+use crate::lives::Current;
 use crate::partition::Waiting;
 use crate::server::Broker;
-use crate::state::BrokerState;
 
 use condition::Condition;
 
@@ -131,16 +132,17 @@ pub struct WaitError {
 }
 
 /// Waits until `wanted` is the case, or for `timeout` of real time.
-async fn wait(state: Arc<BrokerState>, wanted: WaitFor, timeout: Duration) -> Result<(), WaitError> {
+async fn wait(hand: Arc<Hand>, current: Arc<Current>, wanted: WaitFor, timeout: Duration) -> Result<(), WaitError> {
     let mut condition = Condition::new(&wanted);
     let deadline = tokio::time::sleep(timeout);
     tokio::pin!(deadline);
-    let listening = state.bell.listen();
-    let mut groups = state.groups.changes.subscribe();
+    let listening = hand.bell.listen();
     loop {
         // Enter first, look then: what happens in between is not missed.
         let rung = listening.next();
-        groups.mark_unchanged();
+        // Asked for each time: a reset or a restore puts another life in the place of this one, and rings the bell.
+        let state = current.get();
+        let mut groups = state.groups.changes.subscribe();
         let partitions = Waiting::enter(condition.partitions(&state));
         let Err(seen) = condition.look(&state) else { return Ok(()) };
         tokio::select! {
@@ -198,7 +200,7 @@ impl Broker {
     /// If time is up, with what was seen instead.
     pub fn wait_for(&self, wanted: WaitFor, timeout: Duration) -> Result<(), WaitError> {
         let (to, done) = std::sync::mpsc::channel();
-        let waiting = wait(Arc::clone(self.state()), wanted, timeout);
+        let waiting = self.waiting(wanted, timeout);
         let task = self.runtime().spawn(async move { drop(to.send(waiting.await)) });
         let _abort = AbortOnDrop(task.abort_handle());
         let stopped = WaitError { wanted: "the broker".to_owned(), seen: "it has stopped".to_owned(), waited_ms: 0 };
@@ -212,7 +214,15 @@ impl Broker {
         wanted: WaitFor,
         timeout: Duration,
     ) -> impl Future<Output = Result<(), WaitError>> + Send + 'static + use<> {
-        on_runtime(&self.runtime(), wait(Arc::clone(self.state()), wanted, timeout))
+        on_runtime(self.runtime().handle(), self.waiting(wanted, timeout))
+    }
+
+    fn waiting(
+        &self,
+        wanted: WaitFor,
+        timeout: Duration,
+    ) -> impl Future<Output = Result<(), WaitError>> + Send + 'static + use<> {
+        wait(Arc::clone(&self.plan.hand), Arc::clone(self.current()), wanted, timeout)
     }
 
     /// Waits until `count` records are in a topic, all partitions together, or have been since the wait began.

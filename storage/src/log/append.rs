@@ -75,7 +75,8 @@ impl Log {
         let options = self.options();
         let mut batch = self.check(records, cx, &options)?;
         let mut state = self.usable()?;
-        self.assign(&mut batch, cx)?;
+        self.touch(&mut state);
+        self.assign(&mut state, &mut batch, cx)?;
         let segment = self.roll_for(&mut state, &batch.header, &options, cx.now_ms)?;
         if let Some(earlier) = self.check_producer(&state, &batch.header, cx)? {
             return Ok(self.duplicate_of(&earlier));
@@ -116,13 +117,13 @@ impl Log {
     }
 
     /// Gives the batch its offset and epoch, and the checksum that goes with a changed head.
-    fn assign(&self, batch: &mut Checked, cx: &AppendContext) -> Result<(), AppendError> {
+    fn assign(&self, state: &mut State, batch: &mut Checked, cx: &AppendContext) -> Result<(), AppendError> {
         batch.header.base_offset = self.log_end_offset();
         batch.header.leader_epoch = cx.leader_epoch;
         if batch.checksum_changed {
             batch.header.crc = header::checksum(&batch.header.to_bytes(), &batch.records);
         }
-        Ok(self.note_epoch(cx.leader_epoch, batch.header.base_offset)?)
+        Ok(self.note_epoch(state, cx.leader_epoch, batch.header.base_offset)?)
     }
 
     fn check_producer(

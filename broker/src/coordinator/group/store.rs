@@ -114,6 +114,7 @@ impl GroupCoordinator {
     /// Takes up a store and the groups in it: their sessions begin now.
     pub(super) fn load(self: &Arc<Self>, store: Store) -> Result<(), JournalError> {
         {
+            let _gate = self.gate.read();
             let mut place = self.store.write();
             if place.is_some() {
                 return Ok(());
@@ -133,6 +134,7 @@ impl GroupCoordinator {
 
     /// The topic of offsets is gone, and with it all that groups knew.
     pub(crate) fn detach(&self) {
+        let _gate = self.gate.read();
         *self.store.write() = None;
         if let Some(timer) = self.expiry.lock().take() {
             self.timers.cancel(timer);
@@ -146,7 +148,7 @@ impl GroupCoordinator {
         }
     }
 
-    fn schedule_expiry(self: &Arc<Self>, steady_ms: i64) {
+    pub(super) fn schedule_expiry(self: &Arc<Self>, steady_ms: i64) {
         let coordinator = Arc::downgrade(self);
         let at = steady_ms.saturating_add(self.settings.offsets_check_interval_ms.max(1));
         let run = move |steady_ms| {
