@@ -31,7 +31,10 @@ pub struct Clock(Source);
 #[derive(Debug, Clone)]
 enum Source {
     /// The system's; from where it stood when the clock was made, steady time goes on by itself.
-    System { began: Instant, began_ms: i64 },
+    System {
+        began: Instant,
+        began_ms: i64,
+    },
     Manual(Arc<AtomicI64>),
     /// The system's while a journal is kept, or the journal's own when it is replayed: it stands still during a step.
     Stepped(Arc<Stepped>),

@@ -57,7 +57,12 @@ pub(crate) async fn dispatch(broker: &Arc<BrokerState>, peer: &Peer, frame: Byte
 }
 
 /// Answers one request, whose client's own time passes as `patience` says.
-pub(crate) async fn serve(broker: &Arc<BrokerState>, peer: &Peer, frame: Bytes, patience: Patience) -> Outcome {
+pub(crate) async fn serve(
+    broker: &Arc<BrokerState>,
+    peer: &Peer,
+    frame: Bytes,
+    patience: Patience,
+) -> Outcome {
     let bytes = frame.len();
     let header = match guard::check_header(&frame) {
         Ok(header) => header,

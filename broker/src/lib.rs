@@ -56,9 +56,9 @@ pub use frame::ResponseFrame;
 pub use journal::{
     Difference, JOURNAL_FILE_BYTES, JOURNAL_MEMORY_BYTES, Journal, JournalError, JournalOptions, Replay,
 };
-pub use server::{Broker, BrokerBuilder, ShutdownError, StartError};
 pub use kafka_protocol::error::ResponseError;
 pub use kafka_protocol::messages::ApiKey;
+pub use server::{Broker, BrokerBuilder, ShutdownError, StartError};
 pub use snapshot::{Snapshot, SnapshotError};
 pub use transport::InProcessConnection;
 pub use watch::{WaitError, WaitFor};

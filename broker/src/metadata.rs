@@ -183,7 +183,8 @@ fn append_to(log: &Log, records: &[MetadataRecord], now_ms: i64) -> Result<(), A
         timestamp: now_ms,
     });
     let batch = batch::build(records, &BuildOptions::default());
-    log.append(&batch, &AppendContext { now_ms, leader_epoch: 0, origin: Origin::Coordinator, fault: None }).map(drop)
+    log.append(&batch, &AppendContext { now_ms, leader_epoch: 0, origin: Origin::Coordinator, fault: None })
+        .map(drop)
 }
 
 fn read_all(log: &Log) -> Result<Vec<MetadataRecord>, StartError> {

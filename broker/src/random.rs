@@ -39,9 +39,8 @@ impl Random {
     /// Goes on from what a data folder has already, so that the same seed does not draw the same ids once more. The same
     /// folder gives the same draws.
     pub(crate) fn mix(&self, what: impl Iterator<Item = u64>) {
-        let mixed = what.fold(self.seed, |hash, part| {
-            (hash ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
-        });
+        let mixed = what
+            .fold(self.seed, |hash, part| (hash ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29));
         *self.draws.lock() = Generator::of_seed(mixed);
     }
 

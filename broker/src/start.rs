@@ -291,11 +291,7 @@ fn thaw(
 }
 
 /// Opens what the data folder holds.
-fn open(
-    builder: &BrokerBuilder,
-    config: ConfigStore,
-    place: Place,
-) -> Result<Arc<BrokerState>, StartError> {
+fn open(builder: &BrokerBuilder, config: ConfigStore, place: Place) -> Result<Arc<BrokerState>, StartError> {
     let random = Random::new(builder.seed);
     let storage = Arc::default();
     let logs = LogManager::open(&builder.home, manager_settings(&config.settings(), &storage))?;
@@ -332,7 +328,8 @@ fn mix_in_folder(state: &BrokerState) {
     let topics = state.topics.all();
     let parts = topics.iter().flat_map(|topic| {
         let (high, low) = topic.id().as_u64_pair();
-        let ends = topic.partitions().into_iter().map(|partition| partition.log().log_end_offset().cast_unsigned());
+        let ends =
+            topic.partitions().into_iter().map(|partition| partition.log().log_end_offset().cast_unsigned());
         [high, low].into_iter().chain(ends)
     });
     let journal = state.metadata.end_offset().cast_unsigned();

@@ -30,7 +30,8 @@ use crate::watch::Bell;
 
 pub(crate) use place::{Faulty, Refused, Splice, Throttled};
 pub use rule::{
-    Close, Delay, DelayClock, DiskTrouble, Effect, Fault, FaultError, FaultRule, LONGEST_FAULT_DELAY, RuleId, When,
+    Close, Delay, DelayClock, DiskTrouble, Effect, Fault, FaultError, FaultRule, LONGEST_FAULT_DELAY, RuleId,
+    When,
 };
 pub(crate) use verdict::{Subject, Verdict};
 
@@ -129,7 +130,8 @@ impl Faults {
         self.storage.set_failing_syncs(false);
     }
 
-    /// From now on there is no more room for any log, those of the broker itself included; or there is again.
+    /// From now on no log gets more room, those of the broker itself included; or they do again. What fits into the room that
+    /// a log has already is still written, as on a disk that fills up.
     pub fn set_disk_full(&self, full: bool) {
         let _turn = self.command(Command::DiskFull(full));
         self.storage.set_disk_full(full);

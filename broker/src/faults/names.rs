@@ -44,17 +44,24 @@ fn api_of_name(name: &str) -> Option<ApiKey> {
 pub(super) mod api {
     use super::*;
 
-    pub(in crate::faults) fn serialize<S: Serializer>(key: &Option<ApiKey>, to: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::faults) fn serialize<S: Serializer>(
+        key: &Option<ApiKey>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
         match key {
             Some(key) => to.serialize_str(&format!("{key:?}")),
             None => to.serialize_none(),
         }
     }
 
-    pub(in crate::faults) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<ApiKey>, D::Error> {
+    pub(in crate::faults) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<ApiKey>, D::Error> {
         let found = match Option::<Named>::deserialize(from)? {
             None => return Ok(None),
-            Some(Named::Number(number)) => ApiKey::try_from(number).map_err(|()| format!("there is no API {number}")),
+            Some(Named::Number(number)) => {
+                ApiKey::try_from(number).map_err(|()| format!("there is no API {number}"))
+            }
             Some(Named::Name(name)) => api_of_name(&name).ok_or_else(|| format!("there is no API '{name}'")),
         };
         found.map(Some).map_err(D::Error::custom)
@@ -80,8 +87,12 @@ pub(super) mod error {
     ) -> Result<Option<ResponseError>, D::Error> {
         let found = match Option::<Named>::deserialize(from)? {
             None => return Ok(None),
-            Some(Named::Number(code)) => error_of_code(code).ok_or_else(|| format!("there is no error {code}")),
-            Some(Named::Name(name)) => error_of_name(&name).ok_or_else(|| format!("there is no error '{name}'")),
+            Some(Named::Number(code)) => {
+                error_of_code(code).ok_or_else(|| format!("there is no error {code}"))
+            }
+            Some(Named::Name(name)) => {
+                error_of_name(&name).ok_or_else(|| format!("there is no error '{name}'"))
+            }
         };
         found.map(Some).map_err(D::Error::custom)
     }

@@ -320,16 +320,23 @@ impl Fault {
         refuse(least > most || most < 0, || format!("there are no versions from {least} to {most}"))?;
         let Some(key) = self.api else { return Ok(()) };
         let Some(api) = api::find(key as i16) else {
-            return Err(FaultError(format!("{key:?} is not served, so that no rule for it would ever be hit")));
+            return Err(FaultError(format!(
+                "{key:?} is not served, so that no rule for it would ever be hit"
+            )));
         };
         let served = api.versions;
         refuse(least > served.max || most < served.min, || {
-            format!("{key:?} is served in versions {} to {}; the rule is for {least} to {most}", served.min, served.max)
+            format!(
+                "{key:?} is served in versions {} to {}; the rule is for {least} to {most}",
+                served.min, served.max
+            )
         })
     }
 
     fn check_filters(&self) -> Result<(), FaultError> {
-        refuse(self.partition.is_some_and(|index| index < 0), || "partitions are numbered from 0".to_owned())?;
+        refuse(self.partition.is_some_and(|index| index < 0), || {
+            "partitions are numbered from 0".to_owned()
+        })?;
         refuse(self.partition.is_some() && self.topic.is_none(), || {
             "a partition is meant of some topic: name the topic too".to_owned()
         })?;
@@ -368,12 +375,20 @@ impl Fault {
             format!("a throttle of more than {longest} milliseconds is refused")
         })?;
         let before = *close == Some(Close::BeforeWork);
-        let after_work = [delay_answer.is_some(), truncate.is_some(), throttle_ms.is_some(), error.is_some(), disk.is_some()];
+        let after_work = [
+            delay_answer.is_some(),
+            truncate.is_some(),
+            throttle_ms.is_some(),
+            error.is_some(),
+            disk.is_some(),
+        ];
         refuse(before && after_work.contains(&true), || {
-            "a connection that is closed before the work sees nothing of another effect than a delay".to_owned()
+            "a connection that is closed before the work sees nothing of another effect than a delay"
+                .to_owned()
         })?;
         refuse(*close == Some(Close::BeforeAnswer) && (truncate.is_some() || throttle_ms.is_some()), || {
-            "a connection that is closed before the answer gets neither a part of it nor a throttle".to_owned()
+            "a connection that is closed before the answer gets neither a part of it nor a throttle"
+                .to_owned()
         })?;
         refuse(truncate.is_some() && throttle_ms.is_some(), || {
             "a connection that is closed after a part of the answer cannot be throttled".to_owned()
@@ -462,16 +477,26 @@ mod tests {
     fn what_contradicts_itself_is_refused_with_a_sentence() {
         let error = ResponseError::NotLeaderOrFollower;
         assert!(refused(Fault::on(ApiKey::Heartbeat).topic("t").error(error)).contains("names no topics"));
-        assert!(refused(Fault::on(ApiKey::CreateTopics).topic("t").partition(1).error(error)).contains("partitions"));
+        assert!(
+            refused(Fault::on(ApiKey::CreateTopics).topic("t").partition(1).error(error))
+                .contains("partitions")
+        );
         assert!(refused(Fault::on(ApiKey::Produce).group("g").error(error)).contains("names no groups"));
         assert!(refused(Fault::on(ApiKey::Produce)).contains("does nothing"));
         assert!(refused(Fault::on(ApiKey::Vote).error(error)).contains("not served"));
         assert!(refused(Fault::on(ApiKey::Produce).versions(90..=99).error(error)).contains("versions"));
         assert!(refused(Fault::on(ApiKey::Produce).nth(1).every(2).error(error)).contains("three ways"));
         assert!(refused(Fault::on(ApiKey::Produce).nth(0).error(error)).contains("counts from 1"));
-        assert!(refused(Fault::on(ApiKey::Produce).probability(1.5).error(error)).contains("between 0 and 1"));
-        assert!(refused(Fault::on(ApiKey::Produce).close_before_work().error(error)).contains("before the work"));
-        assert!(refused(Fault::on(ApiKey::Produce).close_before_answer().truncate(3)).contains("before the answer"));
+        assert!(
+            refused(Fault::on(ApiKey::Produce).probability(1.5).error(error)).contains("between 0 and 1")
+        );
+        assert!(
+            refused(Fault::on(ApiKey::Produce).close_before_work().error(error)).contains("before the work")
+        );
+        assert!(
+            refused(Fault::on(ApiKey::Produce).close_before_answer().truncate(3))
+                .contains("before the answer")
+        );
         assert!(refused(Fault::on(ApiKey::Fetch).disk_full()).contains("for Produce"));
         assert!(refused(Fault::on(ApiKey::Fetch).delay(Duration::from_secs(86_400))).contains("refused"));
         assert!(refused(Fault::any().partition(3).error(error)).contains("name the topic"));
@@ -491,9 +516,12 @@ mod tests {
             r#"{"api":"Produce","topic":"orders","partition":1,"nth":2,"error":"NOT_LEADER_OR_FOLLOWER","delay":{"min_ms":5,"max_ms":5,"clock":"real"}}"#
         );
         assert_eq!(serde_json::from_str::<Fault>(&text).unwrap(), fault);
-        let by_number: Fault = serde_json::from_str(r#"{"api":0,"error":6,"close":"before_answer"}"#).unwrap();
+        let by_number: Fault =
+            serde_json::from_str(r#"{"api":0,"error":6,"close":"before_answer"}"#).unwrap();
         assert_eq!(by_number.effect.error, Some(ResponseError::NotLeaderOrFollower));
-        for wrong in [r#"{"api":"Produse"}"#, r#"{"error":"NO_SUCH"}"#, r#"{"topik":"t"}"#, r#"{"close":"soon"}"#] {
+        for wrong in
+            [r#"{"api":"Produse"}"#, r#"{"error":"NO_SUCH"}"#, r#"{"topik":"t"}"#, r#"{"close":"soon"}"#]
+        {
             assert!(serde_json::from_str::<Fault>(wrong).is_err(), "{wrong}");
         }
     }

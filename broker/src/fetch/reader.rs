@@ -77,7 +77,9 @@ impl Reader {
             let topic = if uses_topic_ids { broker.topics.by_id(key.1) } else { broker.topics.get(&key.0) };
             let found = topic.as_ref().and_then(|topic| topic.partition(key.2));
             match (topic, found) {
-                (Some(_), Some(partition)) => reader.sources.push(Source { key, target, partition, refused: None }),
+                (Some(_), Some(partition)) => {
+                    reader.sources.push(Source { key, target, partition, refused: None })
+                }
                 (topic, _) => {
                     let by_id = uses_topic_ids && topic.is_none();
                     let error = if by_id {

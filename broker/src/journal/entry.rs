@@ -178,7 +178,9 @@ pub enum JournalError {
     #[error("the journal has format {0}; this version of Klamm reads format 1")]
     Format(u32),
     /// The run began with data, of a folder or a snapshot, which the journal does not have.
-    #[error("the run began with data of a folder or a snapshot, which the journal does not hold: it cannot be had again")]
+    #[error(
+        "the run began with data of a folder or a snapshot, which the journal does not hold: it cannot be had again"
+    )]
     HadData,
     /// A broker like that of the journal cannot be started.
     #[error("a broker like that of the journal cannot be started: {0}")]
@@ -227,7 +229,8 @@ impl Journal {
     pub fn parse(text: &str) -> Result<Self, JournalError> {
         let mut lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
         let wrong = |line| move |why: serde_json::Error| JournalError::Line { line, why: why.to_string() };
-        let (_, first) = lines.next().ok_or_else(|| JournalError::Line { line: 1, why: "it is empty".to_owned() })?;
+        let (_, first) =
+            lines.next().ok_or_else(|| JournalError::Line { line: 1, why: "it is empty".to_owned() })?;
         let head: Head = serde_json::from_str(first).map_err(wrong(1))?;
         if head.klamm_journal != FORMAT {
             return Err(JournalError::Format(head.klamm_journal));
@@ -292,8 +295,13 @@ mod tests {
             had_data: false,
         };
         let frame = Frame(Bytes::from_static(&[1, 2, 3]));
-        let request =
-            Event::Request { number: 1, connection: 1, host: "/h".to_owned(), listener: 0, frame: frame.clone() };
+        let request = Event::Request {
+            number: 1,
+            connection: 1,
+            host: "/h".to_owned(),
+            listener: 0,
+            frame: frame.clone(),
+        };
         let entry = |event, outcome| Entry { at_ms: 5, steady_ms: 6, event, outcome };
         let command = Command::AddFault(Box::new(Fault::any().truncate(3).nth(2)));
         let entries = vec![

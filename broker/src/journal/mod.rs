@@ -64,5 +64,6 @@ impl Broker {
 
 /// Reads a journal from a file.
 fn read_file(path: &Path) -> Result<String, JournalError> {
-    std::fs::read_to_string(path).map_err(|why| JournalError::File { path: path.to_owned(), why: why.to_string() })
+    std::fs::read_to_string(path)
+        .map_err(|why| JournalError::File { path: path.to_owned(), why: why.to_string() })
 }

@@ -57,7 +57,11 @@ pub struct Difference {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "request {} ({}, connection {}) ended differently", self.number, self.request, self.connection)?;
+        writeln!(
+            f,
+            "request {} ({}, connection {}) ended differently",
+            self.number, self.request, self.connection
+        )?;
         writeln!(f, "  at {}", self.place)?;
         writeln!(f, "  then: {}", self.recorded)?;
         write!(f, "  now:  {}", self.replayed)
@@ -109,7 +113,8 @@ struct Player {
 
 impl Player {
     fn new(journal: &Journal) -> Result<Self, JournalError> {
-        let state = start::for_replay(&journal.head).map_err(|error| JournalError::Start(error.to_string()))?;
+        let state =
+            start::for_replay(&journal.head).map_err(|error| JournalError::Start(error.to_string()))?;
         let replay = Replay { requests: 0, equal: 0, difference: None, complete: journal.is_complete() };
         Ok(Player { state, connections: BTreeMap::new(), running: HashMap::new(), replay })
     }
@@ -173,9 +178,9 @@ impl Player {
         let opened = opened.or_insert_with(|| traffic.open(TransportKind::InProcess, String::new()));
         let peer = Peer { host: Arc::from(host), listener, seen: opened.seen() };
         let patience: Arc<Replayed> = Arc::default();
-        let (state, theirs, bytes) = (Arc::clone(&self.state), Patience::Replayed(Arc::clone(&patience)), frame.clone());
-        let serving: Serving =
-            Box::pin(async move { dispatch::serve(&state, &peer, bytes, theirs).await });
+        let (state, theirs, bytes) =
+            (Arc::clone(&self.state), Patience::Replayed(Arc::clone(&patience)), frame.clone());
+        let serving: Serving = Box::pin(async move { dispatch::serve(&state, &peer, bytes, theirs).await });
         let running = Running { serving, patience, connection, frame: frame.clone() };
         self.replay.requests += 1;
         match self.running.insert(number, running) {
@@ -216,13 +221,19 @@ impl Player {
     }
 }
 
-fn difference(number: u64, running: &Running, recorded: Option<&Ended>, replayed: Option<&Ended>) -> Difference {
+fn difference(
+    number: u64,
+    running: &Running,
+    recorded: Option<&Ended>,
+    replayed: Option<&Ended>,
+) -> Difference {
     let (key, version) = match running.frame.first_chunk() {
         Some(&[k0, k1, v0, v1]) => (i16::from_be_bytes([k0, k1]), i16::from_be_bytes([v0, v1])),
         None => (-1, -1),
     };
     let api = ApiKey::try_from(key).ok();
-    let request = api.map_or(format!("API {key} version {version}"), |api| format!("{api:?} version {version}"));
+    let request =
+        api.map_or(format!("API {key} version {version}"), |api| format!("{api:?} version {version}"));
     let (place, recorded, replayed) = match (recorded, replayed) {
         (Some(Ended::Answer(then)), Some(Ended::Answer(now))) => parting(api, version, &then.0, &now.0),
         (then, now) => ("the end of the request".to_owned(), in_words(then), in_words(now)),
@@ -238,7 +249,8 @@ fn in_words(ended: Option<&Ended>) -> String {
         Some(Ended::Close(reason)) => format!("the connection was closed: {reason}"),
         Some(Ended::Fault { answer, mute_ms }) => {
             let bytes = answer.as_ref().map_or(0, |answer| answer.0.len());
-            let then = mute_ms.map_or("closed the connection".to_owned(), |ms| format!("muted it for {ms} ms"));
+            let then =
+                mute_ms.map_or("closed the connection".to_owned(), |ms| format!("muted it for {ms} ms"));
             format!("a fault sent {bytes} bytes and {then}")
         }
     }
@@ -247,7 +259,8 @@ fn in_words(ended: Option<&Ended>) -> String {
 /// Where two answers part, and what stands there in each.
 fn parting(api: Option<ApiKey>, version: i16, then: &Bytes, now: &Bytes) -> (String, String, String) {
     let decoded = api.and_then(|api| {
-        let (then, now) = (api::describe_answer(api, version, then)?, api::describe_answer(api, version, now)?);
+        let (then, now) =
+            (api::describe_answer(api, version, then)?, api::describe_answer(api, version, now)?);
         field(&then, &now)
     });
     decoded.unwrap_or_else(|| {
@@ -287,7 +300,11 @@ mod tests {
 
     #[test]
     fn the_first_field_that_differs_is_named_with_its_path() {
-        let text = |code| format!("Answer {{\n    topics: [\n        Topic {{\n            error_code: {code},\n        }},\n    ],\n}}");
+        let text = |code| {
+            format!(
+                "Answer {{\n    topics: [\n        Topic {{\n            error_code: {code},\n        }},\n    ],\n}}"
+            )
+        };
         let (place, then, now) = field(&text(0), &text(6)).unwrap();
         assert_eq!(place, "Answer.topics.Topic.error_code");
         assert_eq!((then.as_str(), now.as_str()), ("error_code: 0,", "error_code: 6,"));

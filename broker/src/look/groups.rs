@@ -167,7 +167,8 @@ pub(crate) fn lags(state: &BrokerState, group: &Group) -> Vec<Lag> {
     let lag = |(topic, index): (&str, i32)| {
         let partition = state.topics.get(topic)?.partition(index)?;
         let log = partition.log();
-        let committed = group.offsets.iter().find(|offset| offset.topic == topic && offset.partition == index);
+        let committed =
+            group.offsets.iter().find(|offset| offset.topic == topic && offset.partition == index);
         let committed = committed.map(|offset| offset.offset);
         let end = log.high_watermark();
         let left = end.saturating_sub(committed.unwrap_or(log.log_start_offset()));

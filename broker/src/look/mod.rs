@@ -13,8 +13,8 @@ use uuid::Uuid;
 use crate::server::Broker;
 use crate::state::BrokerState;
 
-pub(crate) use groups::{group, lags};
 pub use groups::{CommittedOffset, Group, Lag, Member, TopicPartitions};
+pub(crate) use groups::{group, lags};
 pub use records::{LookError, MAX_LOOKED_BYTES, Record};
 pub use traffic::{Connection, RECENT_REQUESTS, RequestCount, SeenRequest, TransportKind};
 pub(crate) use traffic::{Incoming, Opened, Seen, Traffic};
@@ -119,7 +119,9 @@ impl Broker {
 
     /// What a group has yet to read, in each partition of which it has offsets or that its members are assigned.
     pub fn lag(&self, group: &str) -> Vec<Lag> {
-        groups::group(&self.state(), group).map(|group| groups::lags(&self.state(), &group)).unwrap_or_default()
+        groups::group(&self.state(), group)
+            .map(|group| groups::lags(&self.state(), &group))
+            .unwrap_or_default()
     }
 
     /// The connections that are open, in the order in which they were opened.

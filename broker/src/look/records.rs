@@ -67,7 +67,9 @@ pub enum LookError {
         why: String,
     },
     /// There is too much to be looked at at once.
-    #[error("the records of '{0}' take more than {MAX_LOOKED_BYTES} bytes; look at them in parts with records_from")]
+    #[error(
+        "the records of '{0}' take more than {MAX_LOOKED_BYTES} bytes; look at them in parts with records_from"
+    )]
     TooMuch(String),
 }
 
@@ -183,11 +185,16 @@ mod text {
     pub(super) mod optional {
         use super::*;
 
-        pub(in crate::look) fn serialize<S: Serializer>(bytes: &Option<Bytes>, to: S) -> Result<S::Ok, S::Error> {
+        pub(in crate::look) fn serialize<S: Serializer>(
+            bytes: &Option<Bytes>,
+            to: S,
+        ) -> Result<S::Ok, S::Error> {
             bytes.as_ref().map(to_text).serialize(to)
         }
 
-        pub(in crate::look) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Bytes>, D::Error> {
+        pub(in crate::look) fn deserialize<'de, D: Deserializer<'de>>(
+            from: D,
+        ) -> Result<Option<Bytes>, D::Error> {
             Option::<Text>::deserialize(from)?.map(from_text).transpose()
         }
     }

@@ -133,7 +133,12 @@ fn stable(state: &BrokerState, id: &str, wanted: usize) -> Result<(), String> {
     if settled && members == wanted {
         return Ok(());
     }
-    Err(format!("it is {} with {} in generation {}", group.state.name(), plural(members as u64, "member"), group.generation))
+    Err(format!(
+        "it is {} with {} in generation {}",
+        group.state.name(),
+        plural(members as u64, "member"),
+        group.generation
+    ))
 }
 
 fn lag_of(state: &BrokerState, id: &str, most: u64) -> Result<(), String> {
@@ -147,12 +152,14 @@ fn lag_of(state: &BrokerState, id: &str, most: u64) -> Result<(), String> {
         return Ok(());
     }
     let behind: Vec<_> = lags.iter().filter(|one| one.lag > 0).take(8).collect();
-    let behind: Vec<_> = behind.iter().map(|one| format!("{} in {}-{}", one.lag, one.topic, one.partition)).collect();
+    let behind: Vec<_> =
+        behind.iter().map(|one| format!("{} in {}-{}", one.lag, one.topic, one.partition)).collect();
     Err(format!("it is {sum} behind: {}", behind.join(", ")))
 }
 
 fn committed(state: &BrokerState, id: &str, topic: &str, partition: i32, wanted: i64) -> Result<(), String> {
-    let offset = state.groups.look(id, |group| group.offsets().get(topic, partition).map(|value| value.offset));
+    let offset =
+        state.groups.look(id, |group| group.offsets().get(topic, partition).map(|value| value.offset));
     match offset {
         None => Err(format!("there is no group '{id}'")),
         Some(None) => Err(format!("it has committed nothing of {topic}-{partition}")),
@@ -172,7 +179,8 @@ fn idle(state: &BrokerState) -> Result<(), String> {
         return Err(format!("a {api} request of connection {connection} is under way"));
     }
     let unsettled = state.groups.list(|group| {
-        let moving = matches!(group.state(), GroupState::PreparingRebalance | GroupState::CompletingRebalance);
+        let moving =
+            matches!(group.state(), GroupState::PreparingRebalance | GroupState::CompletingRebalance);
         moving.then(|| format!("the group '{}' is {}", group.id(), group.state().name()))
     });
     unsettled.into_iter().next().map_or(Ok(()), Err)

@@ -132,7 +132,12 @@ pub struct WaitError {
 }
 
 /// Waits until `wanted` is the case, or for `timeout` of real time.
-async fn wait(hand: Arc<Hand>, current: Arc<Current>, wanted: WaitFor, timeout: Duration) -> Result<(), WaitError> {
+async fn wait(
+    hand: Arc<Hand>,
+    current: Arc<Current>,
+    wanted: WaitFor,
+    timeout: Duration,
+) -> Result<(), WaitError> {
     let mut condition = Condition::new(&wanted);
     let deadline = tokio::time::sleep(timeout);
     tokio::pin!(deadline);
@@ -176,7 +181,8 @@ fn on_runtime<W: Future<Output = Result<(), WaitError>> + Send + 'static>(
     let abort = AbortOnDrop(task.abort_handle());
     async move {
         let _abort = abort;
-        let stopped = || WaitError { wanted: "the broker".to_owned(), seen: "it has stopped".to_owned(), waited_ms: 0 };
+        let stopped =
+            || WaitError { wanted: "the broker".to_owned(), seen: "it has stopped".to_owned(), waited_ms: 0 };
         task.await.unwrap_or_else(|_| Err(stopped()))
     }
 }
@@ -203,7 +209,8 @@ impl Broker {
         let waiting = self.waiting(wanted, timeout);
         let task = self.runtime().spawn(async move { drop(to.send(waiting.await)) });
         let _abort = AbortOnDrop(task.abort_handle());
-        let stopped = WaitError { wanted: "the broker".to_owned(), seen: "it has stopped".to_owned(), waited_ms: 0 };
+        let stopped =
+            WaitError { wanted: "the broker".to_owned(), seen: "it has stopped".to_owned(), waited_ms: 0 };
         done.recv().unwrap_or(Err(stopped))
     }
 

@@ -7,7 +7,10 @@ use crate::harness::{START, Wire, errors, produce};
 const STORAGE_ERROR: i16 = 56;
 
 fn codes(wire: &mut Wire) -> Vec<i16> {
-    errors(&wire.call(&produce(&[("a", 0), ("a", 1)], START), 9)).into_iter().map(|(_, _, code)| code).collect()
+    errors(&wire.call(&produce(&[("a", 0), ("a", 1)], START), 9))
+        .into_iter()
+        .map(|(_, _, code)| code)
+        .collect()
 }
 
 #[test]

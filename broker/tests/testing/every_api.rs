@@ -15,12 +15,18 @@ use kafka_protocol::messages::incremental_alter_configs_request::AlterConfigsRes
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::list_partition_reassignments_request::ListPartitionReassignmentsTopics;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
-use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
-use kafka_protocol::messages::offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
+use kafka_protocol::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use kafka_protocol::messages::offset_delete_request::{
+    OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
+};
 use kafka_protocol::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
 };
-use kafka_protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
+use kafka_protocol::messages::offset_for_leader_epoch_request::{
+    OffsetForLeaderPartition, OffsetForLeaderTopic,
+};
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::Request;
 use klamm_broker::{ApiKey, Broker, Fault, ResponseError};
@@ -111,9 +117,12 @@ fn offsets_of_logs() {
     let broker = broker().start().unwrap();
     let key = ApiKey::ListOffsets;
     each(&broker, key, 1..=10, Some((of_b_1(key), 1)), |_| {
-        let partition = |index| ListOffsetsPartition::default().with_partition_index(index).with_timestamp(-1);
+        let partition =
+            |index| ListOffsetsPartition::default().with_partition_index(index).with_timestamp(-1);
         let of = |name| {
-            ListOffsetsTopic::default().with_name(topic(name)).with_partitions(vec![partition(1), partition(0)])
+            ListOffsetsTopic::default()
+                .with_name(topic(name))
+                .with_partitions(vec![partition(1), partition(0)])
         };
         ListOffsetsRequest::default().with_topics(vec![of("a"), of("b")])
     });
@@ -121,15 +130,20 @@ fn offsets_of_logs() {
     each(&broker, key, 0..=2, Some((of_b(key), 2)), |_| {
         let partition = |index| DeleteRecordsPartition::default().with_partition_index(index).with_offset(0);
         let of = |name| {
-            DeleteRecordsTopic::default().with_name(topic(name)).with_partitions(vec![partition(0), partition(1)])
+            DeleteRecordsTopic::default()
+                .with_name(topic(name))
+                .with_partitions(vec![partition(0), partition(1)])
         };
         DeleteRecordsRequest::default().with_timeout_ms(1_000).with_topics(vec![of("b"), of("a")])
     });
     let key = ApiKey::OffsetForLeaderEpoch;
     each(&broker, key, 2..=4, Some((of_b_1(key), 1)), |_| {
-        let partition = |index| OffsetForLeaderPartition::default().with_partition(index).with_leader_epoch(0);
+        let partition =
+            |index| OffsetForLeaderPartition::default().with_partition(index).with_leader_epoch(0);
         let of = |name| {
-            OffsetForLeaderTopic::default().with_topic(topic(name)).with_partitions(vec![partition(0), partition(1)])
+            OffsetForLeaderTopic::default()
+                .with_topic(topic(name))
+                .with_partitions(vec![partition(0), partition(1)])
         };
         OffsetForLeaderEpochRequest::default().with_topics(vec![of("b"), of("a")])
     });
@@ -149,8 +163,9 @@ fn offsets_of_groups() {
     let broker = broker().start().unwrap();
     let key = ApiKey::OffsetCommit;
     let commit = |id: &str| {
-        let partition =
-            |index| OffsetCommitRequestPartition::default().with_partition_index(index).with_committed_metadata(None);
+        let partition = |index| {
+            OffsetCommitRequestPartition::default().with_partition_index(index).with_committed_metadata(None)
+        };
         let of = |name| {
             let partitions = vec![partition(0), partition(1)];
             OffsetCommitRequestTopic::default().with_name(topic(name)).with_partitions(partitions)
@@ -176,8 +191,10 @@ fn offsets_of_groups() {
         let of = |name| {
             OffsetFetchRequestTopics::default().with_name(topic(name)).with_partition_indexes(vec![0, 1])
         };
-        let one = |id, topics| OffsetFetchRequestGroup::default().with_group_id(group(id)).with_topics(topics);
-        OffsetFetchRequest::default().with_groups(vec![one("g", None), one("h", Some(vec![of("a"), of("b")]))])
+        let one =
+            |id, topics| OffsetFetchRequestGroup::default().with_group_id(group(id)).with_topics(topics);
+        OffsetFetchRequest::default()
+            .with_groups(vec![one("g", None), one("h", Some(vec![of("a"), of("b")]))])
     };
     each(&broker, key, 8..=9, Some((of_b_1(key), 2)), many);
     each(&broker, key, 8..=9, Some((of_b(key).group("h"), 2)), many);
@@ -186,7 +203,9 @@ fn offsets_of_groups() {
     let delete = |_| {
         let partition = |index| OffsetDeleteRequestPartition::default().with_partition_index(index);
         let of = |name| {
-            OffsetDeleteRequestTopic::default().with_name(topic(name)).with_partitions(vec![partition(0), partition(1)])
+            OffsetDeleteRequestTopic::default()
+                .with_name(topic(name))
+                .with_partitions(vec![partition(0), partition(1)])
         };
         OffsetDeleteRequest::default().with_group_id(group("g")).with_topics(vec![of("a"), of("b")])
     };
@@ -239,7 +258,9 @@ fn topics() {
     let key = ApiKey::DescribeTopicPartitions;
     let described = |names: &'static [&'static str]| {
         move |_| {
-            let one = |name: &&str| describe_topic_partitions_request::TopicRequest::default().with_name(topic(name));
+            let one = |name: &&str| {
+                describe_topic_partitions_request::TopicRequest::default().with_name(topic(name))
+            };
             DescribeTopicPartitionsRequest::default()
                 .with_topics(names.iter().map(one).collect())
                 .with_response_partition_limit(100)
@@ -266,7 +287,9 @@ fn topics() {
     });
     let key = ApiKey::CreatePartitions;
     each(&broker, key, 0..=3, Some((of_b(key), 1)), |_| {
-        let one = |name| CreatePartitionsTopic::default().with_name(topic(name)).with_count(2).with_assignments(None);
+        let one = |name| {
+            CreatePartitionsTopic::default().with_name(topic(name)).with_count(2).with_assignments(None)
+        };
         CreatePartitionsRequest::default().with_timeout_ms(1_000).with_topics(vec![one("b"), one("a")])
     });
     let names: Vec<_> = broker.topics().into_iter().map(|topic| topic.name).collect();
@@ -306,7 +329,9 @@ fn the_cluster() {
     let broker = broker().start().unwrap();
     each(&broker, ApiKey::ApiVersions, 0..=4, None, |version| {
         let name = if version < 3 { "" } else { "suite" };
-        ApiVersionsRequest::default().with_client_software_name(text(name)).with_client_software_version(text(name))
+        ApiVersionsRequest::default()
+            .with_client_software_name(text(name))
+            .with_client_software_version(text(name))
     });
     each(&broker, ApiKey::DescribeCluster, 0..=2, None, |_| DescribeClusterRequest::default());
     each(&broker, ApiKey::ListConfigResources, 0..=1, None, |_| ListConfigResourcesRequest::default());
@@ -315,19 +340,23 @@ fn the_cluster() {
     });
     let key = ApiKey::DescribeLogDirs;
     each(&broker, key, 1..=4, Some((of_b_1(key), 1)), |_| {
-        let one = |name| DescribableLogDirTopic::default().with_topic(topic(name)).with_partitions(vec![0, 1]);
+        let one =
+            |name| DescribableLogDirTopic::default().with_topic(topic(name)).with_partitions(vec![0, 1]);
         DescribeLogDirsRequest::default().with_topics(Some(vec![one("a"), one("b")]))
     });
     let key = ApiKey::ListPartitionReassignments;
     each(&broker, key, 0..=0, Some((of_b_1(key), 1)), |_| {
-        let one =
-            |name| ListPartitionReassignmentsTopics::default().with_name(topic(name)).with_partition_indexes(vec![1]);
+        let one = |name| {
+            ListPartitionReassignmentsTopics::default().with_name(topic(name)).with_partition_indexes(vec![1])
+        };
         ListPartitionReassignmentsRequest::default().with_timeout_ms(1_000).with_topics(Some(vec![one("b")]))
     });
     let key = ApiKey::ElectLeaders;
     let elect = |_| {
         let one = |name| TopicPartitions::default().with_topic(topic(name)).with_partitions(vec![1, 0]);
-        ElectLeadersRequest::default().with_timeout_ms(1_000).with_topic_partitions(Some(vec![one("a"), one("b")]))
+        ElectLeadersRequest::default()
+            .with_timeout_ms(1_000)
+            .with_topic_partitions(Some(vec![one("a"), one("b")]))
     };
     each(&broker, key, 0..=2, Some((of_b_1(key), 1)), elect);
     each(&broker, key, 0..=2, Some((of_b(key), 2)), |_| {

@@ -31,7 +31,11 @@ fn an_error_is_for_the_partition_that_is_named_and_the_others_are_written() {
     let mut wire = Wire::connect(&broker);
     let rule = add(&broker, Fault::on(ApiKey::Produce).topic("b").partition(1).error(MOVED));
     let answered = call_produce(&mut wire, &ALL);
-    assert_eq!(answered, named(&[("b", 1, 6), ("b", 0, 0), ("a", 0, 0), ("a", 1, 0)]), "in the order of the request");
+    assert_eq!(
+        answered,
+        named(&[("b", 1, 6), ("b", 0, 0), ("a", 0, 0), ("a", 1, 0)]),
+        "in the order of the request"
+    );
     let written: Vec<_> = broker.records("b").unwrap().iter().map(|record| record.partition).collect();
     assert_eq!(written, [0]);
     assert_eq!(broker.records("a").unwrap().len(), 2);
@@ -168,7 +172,8 @@ fn a_delayed_answer_comes_after_the_work() {
 #[test]
 fn acks_of_zero_learn_of_an_error_by_a_closed_connection() {
     let broker = broker().start().unwrap();
-    for fault in [Fault::on(ApiKey::Produce).error(MOVED), Fault::on(ApiKey::Produce).topic("a").error(MOVED)] {
+    for fault in [Fault::on(ApiKey::Produce).error(MOVED), Fault::on(ApiKey::Produce).topic("a").error(MOVED)]
+    {
         add(&broker, fault);
         let mut wire = Wire::connect(&broker);
         wire.send(&produce(&[("a", 0), ("b", 0)], START).with_acks(0), 9);
@@ -243,7 +248,8 @@ fn metadata_names_the_brokers_whatever_topics_get() {
             use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
             let one = |name: &str| MetadataRequestTopic::default().with_name(Some(topic(name)));
             let all = if version == 0 { Some(Vec::new()) } else { None };
-            let request = MetadataRequest::default().with_topics(asked.map_or(all, |name| Some(vec![one(name)])));
+            let request =
+                MetadataRequest::default().with_topics(asked.map_or(all, |name| Some(vec![one(name)])));
             let answer = wire.call(&request, version);
             assert_eq!(answer.brokers.len(), 1, "version {version}");
             let codes: Vec<_> =

@@ -7,12 +7,14 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
-use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use kafka_protocol::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
-    FetchRequest, GroupId, JoinGroupRequest, JoinGroupResponse, OffsetCommitRequest, ProduceRequest, ProduceResponse,
-    RequestHeader, ResponseHeader, SyncGroupRequest, TopicName,
+    FetchRequest, GroupId, JoinGroupRequest, JoinGroupResponse, OffsetCommitRequest, ProduceRequest,
+    ProduceResponse, RequestHeader, ResponseHeader, SyncGroupRequest, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use klamm_broker::{Broker, BrokerBuilder, Clock};
@@ -97,7 +99,9 @@ impl Wire {
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         match self.stream.read_to_end(&mut rest) {
-            Err(error) if error.kind() != ErrorKind::ConnectionReset => panic!("the connection stays open: {error}"),
+            Err(error) if error.kind() != ErrorKind::ConnectionReset => {
+                panic!("the connection stays open: {error}")
+            }
             _ => rest,
         }
     }
@@ -105,7 +109,8 @@ impl Wire {
     /// Whether nothing has come yet.
     pub(crate) fn is_silent(&self) -> bool {
         self.stream.set_nonblocking(true).unwrap();
-        let nothing = matches!(self.stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
+        let nothing =
+            matches!(self.stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
         self.stream.set_nonblocking(false).unwrap();
         nothing
     }
@@ -126,11 +131,13 @@ pub(crate) fn batch(values: &[&str], timestamp: i64) -> Bytes {
 pub(crate) fn produce(places: &[(&str, i32)], timestamp: i64) -> ProduceRequest {
     let mut topics: Vec<TopicProduceData> = Vec::new();
     for (name, index) in places {
-        let data =
-            PartitionProduceData::default().with_index(*index).with_records(Some(batch(&["value"], timestamp)));
+        let data = PartitionProduceData::default()
+            .with_index(*index)
+            .with_records(Some(batch(&["value"], timestamp)));
         match topics.iter_mut().find(|topic| topic.name.as_str() == *name) {
             Some(topic) => topic.partition_data.push(data),
-            None => topics.push(TopicProduceData::default().with_name(topic(name)).with_partition_data(vec![data])),
+            None => topics
+                .push(TopicProduceData::default().with_name(topic(name)).with_partition_data(vec![data])),
         }
     }
     ProduceRequest::default().with_acks(-1).with_timeout_ms(1_000).with_topic_data(topics)
@@ -146,14 +153,22 @@ pub(crate) fn errors(response: &ProduceResponse) -> Vec<(String, i32, i16)> {
 pub(crate) fn fetch(places: &[(&str, i32)], max_wait_ms: i32) -> FetchRequest {
     let mut topics: Vec<FetchTopic> = Vec::new();
     for (name, index) in places {
-        let partition =
-            FetchPartition::default().with_partition(*index).with_partition_max_bytes(1 << 20).with_fetch_offset(0);
+        let partition = FetchPartition::default()
+            .with_partition(*index)
+            .with_partition_max_bytes(1 << 20)
+            .with_fetch_offset(0);
         match topics.iter_mut().find(|topic| topic.topic.as_str() == *name) {
             Some(topic) => topic.partitions.push(partition),
-            None => topics.push(FetchTopic::default().with_topic(topic(name)).with_partitions(vec![partition])),
+            None => {
+                topics.push(FetchTopic::default().with_topic(topic(name)).with_partitions(vec![partition]))
+            }
         }
     }
-    FetchRequest::default().with_max_wait_ms(max_wait_ms).with_min_bytes(1).with_max_bytes(1 << 20).with_topics(topics)
+    FetchRequest::default()
+        .with_max_wait_ms(max_wait_ms)
+        .with_min_bytes(1)
+        .with_max_bytes(1 << 20)
+        .with_topics(topics)
 }
 
 pub(crate) fn commit(id: &str, name: &str, partition: i32, offset: i64) -> OffsetCommitRequest {

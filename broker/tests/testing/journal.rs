@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::{
-    ApiVersionsRequest, CreateTopicsRequest, DescribeConfigsRequest, FetchRequest, HeartbeatRequest, InitProducerIdRequest,
-    JoinGroupRequest, ListGroupsRequest, MetadataRequest, RequestHeader, SyncGroupRequest,
+    ApiVersionsRequest, CreateTopicsRequest, DescribeConfigsRequest, FetchRequest, HeartbeatRequest,
+    InitProducerIdRequest, JoinGroupRequest, ListGroupsRequest, MetadataRequest, RequestHeader,
+    SyncGroupRequest,
 };
 use kafka_protocol::protocol::{Encodable, StrBytes};
-use klamm_broker::{ApiKey, Broker, BrokerBuilder, Clock, Fault, Journal, JournalError, JournalOptions, ResponseError};
+use klamm_broker::{
+    ApiKey, Broker, BrokerBuilder, Clock, Fault, Journal, JournalError, JournalOptions, ResponseError,
+};
 
 use crate::harness::{START, Wire, broker, commit, fetch, group, join, produce, stable, sync, text, topic};
 
@@ -18,10 +21,13 @@ fn a_run(broker: &Broker) {
     one.call(&ApiVersionsRequest::default(), 0);
     one.call(&MetadataRequest::default().with_topics(None), 12);
     use kafka_protocol::messages::create_topics_request::CreatableTopic;
-    let new = CreatableTopic::default().with_name(topic("made")).with_num_partitions(3).with_replication_factor(1);
+    let new =
+        CreatableTopic::default().with_name(topic("made")).with_num_partitions(3).with_replication_factor(1);
     one.call(&CreateTopicsRequest::default().with_timeout_ms(1_000).with_topics(vec![new]), 7);
     one.call(&InitProducerIdRequest::default().with_transactional_id(None), 4);
-    let faulty = broker.faults().add(Fault::on(ApiKey::Produce).probability(0.5).error(ResponseError::NotLeaderOrFollower));
+    let faulty = broker
+        .faults()
+        .add(Fault::on(ApiKey::Produce).probability(0.5).error(ResponseError::NotLeaderOrFollower));
     for _ in 0..10 {
         one.call(&produce(&[("a", 0), ("b", 1)], START), 9);
     }
@@ -74,7 +80,8 @@ fn the_same_journal_gives_the_same_bytes_a_hundred_times() {
 
 #[test]
 fn a_run_by_the_systems_clock_can_be_had_again_too() {
-    let builder = Broker::builder().topic("a", 2).topic("b", 2).config("log.message.timestamp.type", "LogAppendTime");
+    let builder =
+        Broker::builder().topic("a", 2).topic("b", 2).config("log.message.timestamp.type", "LogAppendTime");
     let journal = journaled(builder.clock(Clock::system()));
     for _ in 0..10 {
         let replay = journal.replay().unwrap();
@@ -85,7 +92,10 @@ fn a_run_by_the_systems_clock_can_be_had_again_too() {
 #[test]
 fn clients_that_get_in_each_others_way_can_be_had_again() {
     let broker = broker().journal(JournalOptions::memory()).start().unwrap();
-    broker.faults().add(Fault::on(ApiKey::Produce).every(7).error(ResponseError::NotLeaderOrFollower)).unwrap();
+    broker
+        .faults()
+        .add(Fault::on(ApiKey::Produce).every(7).error(ResponseError::NotLeaderOrFollower))
+        .unwrap();
     broker.faults().add(Fault::on(ApiKey::Fetch).probability(0.2).delay(Duration::from_millis(1))).unwrap();
     std::thread::scope(|scope| {
         for _ in 0..3 {
@@ -100,7 +110,10 @@ fn clients_that_get_in_each_others_way_can_be_had_again() {
                 let mut wire = Wire::connect(&broker);
                 let opened = wire.call(&fetch(&[("a", 0), ("b", 0)], 1).with_session_epoch(0), 12).session_id;
                 for epoch in 1..40 {
-                    let next = fetch(&[], 2).with_session_id(opened).with_session_epoch(epoch).with_min_bytes(100_000);
+                    let next = fetch(&[], 2)
+                        .with_session_id(opened)
+                        .with_session_epoch(epoch)
+                        .with_min_bytes(100_000);
                     wire.call(&next, 12);
                 }
             });

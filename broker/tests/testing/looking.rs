@@ -74,7 +74,8 @@ fn connections_and_requests_are_counted() {
     assert_eq!(connections.len(), 2);
     assert_eq!((connections[0].transport, connections[0].requests), (TransportKind::Tcp, 2));
     let last = broker.recent_requests(2);
-    let last: Vec<_> = last.iter().map(|request| (request.number, request.client_id.as_str(), request.version)).collect();
+    let last: Vec<_> =
+        last.iter().map(|request| (request.number, request.client_id.as_str(), request.version)).collect();
     assert_eq!(last, [(3, "two", 9), (4, "one", 12)]);
     drop(one);
     drop(two);

@@ -8,6 +8,7 @@ mod every_api;
 mod faults;
 mod harness;
 mod journal;
+mod lives;
 mod looking;
 mod time;
 mod waiting;

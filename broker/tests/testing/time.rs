@@ -13,7 +13,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[test]
 fn a_day_of_retention_in_a_moment() {
-    let broker = broker().config("log.retention.ms", "86400000").config("log.roll.ms", "3600000").start().unwrap();
+    let broker =
+        broker().config("log.retention.ms", "86400000").config("log.roll.ms", "3600000").start().unwrap();
     let mut wire = Wire::connect(&broker);
     wire.call(&produce(&[("a", 0)], START), 9);
     let began = Instant::now();
@@ -59,12 +60,22 @@ fn idle_producers_are_forgotten_with_their_time() {
     let init = InitProducerIdRequest::default().with_transactional_id(None);
     let id = wire.call(&init, 4).producer_id.0;
     let mut request = produce(&[("a", 0)], START);
-    let options = klamm_storage::batch::BuildOptions { producer_id: id, producer_epoch: 0, base_sequence: 0, ..Default::default() };
-    let record = klamm_storage::batch::RecordToWrite { timestamp: START, value: Some("v".into()), ..Default::default() };
+    let options = klamm_storage::batch::BuildOptions {
+        producer_id: id,
+        producer_epoch: 0,
+        base_sequence: 0,
+        ..Default::default()
+    };
+    let record = klamm_storage::batch::RecordToWrite {
+        timestamp: START,
+        value: Some("v".into()),
+        ..Default::default()
+    };
     request.topic_data[0].partition_data[0].records = Some(klamm_storage::batch::build([record], &options));
     assert_eq!(crate::harness::errors(&wire.call(&request, 9))[0].2, 0);
     let mut known = || {
-        let asked = TopicRequest::default().with_name(crate::harness::topic("a")).with_partition_indexes(vec![0]);
+        let asked =
+            TopicRequest::default().with_name(crate::harness::topic("a")).with_partition_indexes(vec![0]);
         let answer = wire.call(&DescribeProducersRequest::default().with_topics(vec![asked]), 0);
         answer.topics[0].partitions[0].active_producers.len()
     };

@@ -36,7 +36,10 @@ fn for_records() {
         error.to_string(),
         "waited 5 ms for 4 records in 'a'; seen instead: 3 records in 2 partitions of 'a'"
     );
-    assert_eq!(seen(&broker, WaitFor::Records { topic: "new".to_owned(), count: 1 }), "there is no topic 'new'");
+    assert_eq!(
+        seen(&broker, WaitFor::Records { topic: "new".to_owned(), count: 1 }),
+        "there is no topic 'new'"
+    );
 }
 
 #[test]
@@ -62,7 +65,9 @@ fn for_groups_commits_and_lag() {
     while_waiting(&broker, group(1), || drop(stable(&mut wire, "g")));
     let mut other = Wire::connect(&broker);
     other.send(&join("g", &StrBytes::default()), 3);
-    while_waiting(&broker, WaitFor::Group { group: "h".to_owned(), members: 1 }, || drop(stable(&mut wire, "h")));
+    while_waiting(&broker, WaitFor::Group { group: "h".to_owned(), members: 1 }, || {
+        drop(stable(&mut wire, "h"))
+    });
     let error = broker.wait_for_group("g", 2, SHORT).unwrap_err();
     assert!(error.seen.starts_with("it is PreparingRebalance with"), "{error}");
     wire.call(&produce(&[("a", 0), ("a", 1)], START), 9);

@@ -2,10 +2,10 @@
 
 use kafka_protocol::messages::describe_log_dirs_response::DescribeLogDirsResult;
 use kafka_protocol::messages::{
-    ApiVersionsRequest, ApiVersionsResponse, DescribeClusterRequest, DescribeClusterResponse, DescribeLogDirsRequest,
-    DescribeLogDirsResponse, InitProducerIdRequest, InitProducerIdResponse, ListConfigResourcesRequest,
-    ListConfigResourcesResponse, ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse, ProducerId,
-    TopicName,
+    ApiVersionsRequest, ApiVersionsResponse, DescribeClusterRequest, DescribeClusterResponse,
+    DescribeLogDirsRequest, DescribeLogDirsResponse, InitProducerIdRequest, InitProducerIdResponse,
+    ListConfigResourcesRequest, ListConfigResourcesResponse, ListPartitionReassignmentsRequest,
+    ListPartitionReassignmentsResponse, ProducerId, TopicName,
 };
 
 use super::{Faulty, Refused, all_partitions};
@@ -59,7 +59,10 @@ impl Faulty for InitProducerIdRequest {
     }
 }
 
-fn subjects<'a>(cx: &RequestContext, named: Option<impl Iterator<Item = (&'a TopicName, &'a Vec<i32>)>>) -> Vec<Subject> {
+fn subjects<'a>(
+    cx: &RequestContext,
+    named: Option<impl Iterator<Item = (&'a TopicName, &'a Vec<i32>)>>,
+) -> Vec<Subject> {
     match named {
         None => all_partitions(cx).into_iter().map(|(name, index)| Subject::partition(name, index)).collect(),
         Some(topics) => topics
@@ -91,11 +94,19 @@ impl Faulty for ListPartitionReassignmentsRequest {
     type Reply = ListPartitionReassignmentsResponse;
 
     fn subjects(&self, cx: &RequestContext) -> Vec<Subject> {
-        subjects(cx, self.topics.as_ref().map(|topics| topics.iter().map(|t| (&t.name, &t.partition_indexes))))
+        subjects(
+            cx,
+            self.topics.as_ref().map(|topics| topics.iter().map(|t| (&t.name, &t.partition_indexes))),
+        )
     }
 
-    fn refuse(&mut self, _cx: &RequestContext, verdict: &Verdict) -> Refused<ListPartitionReassignmentsResponse> {
-        let refused = |code| Refused::Whole(ListPartitionReassignmentsResponse::default().with_error_code(code));
+    fn refuse(
+        &mut self,
+        _cx: &RequestContext,
+        verdict: &Verdict,
+    ) -> Refused<ListPartitionReassignmentsResponse> {
+        let refused =
+            |code| Refused::Whole(ListPartitionReassignmentsResponse::default().with_error_code(code));
         any(verdict).map_or(Refused::Nothing, refused)
     }
 }

@@ -6,8 +6,8 @@ use kafka_protocol::messages::find_coordinator_response::Coordinator;
 use kafka_protocol::messages::{
     BrokerId, DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse,
     FindCoordinatorRequest, FindCoordinatorResponse, HeartbeatRequest, HeartbeatResponse, JoinGroupRequest,
-    JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest, ListGroupsResponse, SyncGroupRequest,
-    SyncGroupResponse,
+    JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest, ListGroupsResponse,
+    SyncGroupRequest, SyncGroupResponse,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -57,7 +57,8 @@ impl Faulty for FindCoordinatorRequest {
         let group = |key: &StrBytes| (self.key_type == GROUP_KEY).then(|| key.to_string());
         if cx.version() < BATCHED {
             let Some(code) = verdict.of_request(group(&self.key).as_deref()) else { return Refused::Nothing };
-            let reply = FindCoordinatorResponse::default().with_error_code(code).with_error_message(message(code));
+            let reply =
+                FindCoordinatorResponse::default().with_error_code(code).with_error_message(message(code));
             return Refused::Whole(reply.with_node_id(BrokerId(-1)).with_port(-1));
         }
         let is_group = self.key_type == GROUP_KEY;
@@ -184,6 +185,8 @@ impl Faulty for ListGroupsRequest {
 
     fn refuse(&mut self, _cx: &RequestContext, verdict: &Verdict) -> Refused<ListGroupsResponse> {
         let code = verdict.of_request(None);
-        code.map_or(Refused::Nothing, |code| Refused::Whole(ListGroupsResponse::default().with_error_code(code)))
+        code.map_or(Refused::Nothing, |code| {
+            Refused::Whole(ListGroupsResponse::default().with_error_code(code))
+        })
     }
 }

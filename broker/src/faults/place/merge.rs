@@ -58,7 +58,9 @@ impl<R, Q> Nested<R, Q> {
             let taken = take(partitions(topic), |partition| refuse(&key, partition));
             let stays = taken.is_empty() || !partitions(topic).is_empty();
             if !stays {
-                nested.whole.push((place, whole(topic, taken.into_iter().map(|(_, answer)| answer).collect())));
+                nested
+                    .whole
+                    .push((place, whole(topic, taken.into_iter().map(|(_, answer)| answer).collect())));
             } else if !taken.is_empty() {
                 nested.parts.push((place, key, taken));
             }
@@ -83,7 +85,8 @@ impl<R, Q> Nested<R, Q> {
         put_back(topics, self.whole);
         for (place, wanted, taken) in self.parts {
             let is_there = topics.get(place).is_some_and(|topic| key(topic) == wanted);
-            let found = if is_there { Some(place) } else { topics.iter().position(|topic| key(topic) == wanted) };
+            let found =
+                if is_there { Some(place) } else { topics.iter().position(|topic| key(topic) == wanted) };
             if let Some(topic) = found.and_then(|place| topics.get_mut(place)) {
                 put_back(partitions(topic), taken);
             }

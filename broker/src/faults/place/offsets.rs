@@ -1,11 +1,15 @@
 //! Offsets that groups commit, fetch and delete: errors of a partition, or of the group above it.
 
-use kafka_protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
-use kafka_protocol::messages::offset_delete_response::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic};
+use kafka_protocol::messages::offset_commit_response::{
+    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
+use kafka_protocol::messages::offset_delete_response::{
+    OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
+};
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopics;
 use kafka_protocol::messages::offset_fetch_response::{
-    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic,
-    OffsetFetchResponseTopics,
+    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
+    OffsetFetchResponseTopic, OffsetFetchResponseTopics,
 };
 use kafka_protocol::messages::{
     OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, OffsetFetchRequest,
@@ -45,7 +49,11 @@ impl Faulty for OffsetCommitRequest {
             |topic, partition| {
                 let index = partition.partition_index;
                 let code = verdict.of_partition_in(topic, index, Some(&group))?;
-                Some(OffsetCommitResponsePartition::default().with_partition_index(index).with_error_code(code))
+                Some(
+                    OffsetCommitResponsePartition::default()
+                        .with_partition_index(index)
+                        .with_error_code(code),
+                )
             },
             |topic, answers| {
                 OffsetCommitResponseTopic::default().with_name(topic.name.clone()).with_partitions(answers)
@@ -84,7 +92,11 @@ impl Faulty for OffsetDeleteRequest {
             |topic, partition| {
                 let index = partition.partition_index;
                 let code = verdict.of_partition_in(topic, index, Some(&group))?;
-                Some(OffsetDeleteResponsePartition::default().with_partition_index(index).with_error_code(code))
+                Some(
+                    OffsetDeleteResponsePartition::default()
+                        .with_partition_index(index)
+                        .with_error_code(code),
+                )
             },
             |topic, answers| {
                 OffsetDeleteResponseTopic::default().with_name(topic.name.clone()).with_partitions(answers)
@@ -104,7 +116,8 @@ impl Faulty for OffsetFetchRequest {
 
     fn subjects(&self, cx: &RequestContext) -> Vec<Subject> {
         if cx.version() >= BATCHED {
-            let of = |topic: &OffsetFetchRequestTopics| (topic.name.to_string(), topic.partition_indexes.clone());
+            let of =
+                |topic: &OffsetFetchRequestTopics| (topic.name.to_string(), topic.partition_indexes.clone());
             let groups = self.groups.iter().map(|group| {
                 let named = group.topics.as_ref().map(|topics| topics.iter().map(of).collect());
                 subjects_of_group(cx, &group.group_id, named)
@@ -125,7 +138,11 @@ impl Faulty for OffsetFetchRequest {
     }
 }
 
-fn subjects_of_group(cx: &RequestContext, group: &str, named: Option<Vec<(String, Vec<i32>)>>) -> Vec<Subject> {
+fn subjects_of_group(
+    cx: &RequestContext,
+    group: &str,
+    named: Option<Vec<(String, Vec<i32>)>>,
+) -> Vec<Subject> {
     let committed = || {
         let offsets = cx.broker.groups.look(group, |group| {
             let topics = group.offsets().by_topic().iter();
@@ -135,7 +152,9 @@ fn subjects_of_group(cx: &RequestContext, group: &str, named: Option<Vec<(String
     };
     let mut subjects = vec![Subject::group(group)];
     for (topic, indexes) in named.unwrap_or_else(committed) {
-        subjects.extend(indexes.into_iter().map(|index| Subject::partition(topic.clone(), index).in_group(group)));
+        subjects.extend(
+            indexes.into_iter().map(|index| Subject::partition(topic.clone(), index).in_group(group)),
+        );
     }
     subjects
 }
@@ -155,7 +174,9 @@ fn refuse_single(
         return refused(true, move |reply: &mut OffsetFetchResponse| {
             for topic in &mut reply.topics {
                 for one in &mut topic.partitions {
-                    if let Some(code) = verdict.of_partition_in(&topic.name, one.partition_index, Some(&group)) {
+                    if let Some(code) =
+                        verdict.of_partition_in(&topic.name, one.partition_index, Some(&group))
+                    {
                         *one = failed_single(one.partition_index, code);
                     }
                 }
@@ -167,7 +188,9 @@ fn refuse_single(
         |topic| topic.name.to_string(),
         |topic| &mut topic.partition_indexes,
         |topic, index| Some(failed_single(*index, verdict.of_partition_in(topic, *index, Some(&group))?)),
-        |topic, answers| OffsetFetchResponseTopic::default().with_name(topic.name.clone()).with_partitions(answers),
+        |topic, answers| {
+            OffsetFetchResponseTopic::default().with_name(topic.name.clone()).with_partitions(answers)
+        },
     );
     if taken.is_empty() {
         return Refused::Nothing;
@@ -234,7 +257,9 @@ fn take_of_group(topics: &mut Vec<OffsetFetchRequestTopics>, group: &str, verdic
         |topic| topic.name.to_string(),
         |topic| &mut topic.partition_indexes,
         |topic, index| Some(failed(*index, verdict.of_partition_in(topic, *index, Some(group))?)),
-        |topic, answers| OffsetFetchResponseTopics::default().with_name(topic.name.clone()).with_partitions(answers),
+        |topic, answers| {
+            OffsetFetchResponseTopics::default().with_name(topic.name.clone()).with_partitions(answers)
+        },
     )
 }
 
@@ -246,7 +271,9 @@ fn put_back(taken: TakenOffsets, answer: &mut OffsetFetchResponseGroup) {
 fn overlay(answer: &mut OffsetFetchResponseGroup, verdict: &Verdict) {
     for topic in &mut answer.topics {
         for one in &mut topic.partitions {
-            if let Some(code) = verdict.of_partition_in(&topic.name, one.partition_index, Some(&answer.group_id)) {
+            if let Some(code) =
+                verdict.of_partition_in(&topic.name, one.partition_index, Some(&answer.group_id))
+            {
                 *one = failed(one.partition_index, code);
             }
         }

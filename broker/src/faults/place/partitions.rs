@@ -1,14 +1,20 @@
 //! Requests about partitions whose answers have an error for each: offsets of a log, epochs, records to delete.
 
-use kafka_protocol::messages::delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult};
+use kafka_protocol::messages::delete_records_response::{
+    DeleteRecordsPartitionResult, DeleteRecordsTopicResult,
+};
 use kafka_protocol::messages::describe_producers_response::{PartitionResponse, TopicResponse};
 use kafka_protocol::messages::elect_leaders_response::{PartitionResult, ReplicaElectionResult};
-use kafka_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
-use kafka_protocol::messages::offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult};
+use kafka_protocol::messages::list_offsets_response::{
+    ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
+};
+use kafka_protocol::messages::offset_for_leader_epoch_response::{
+    EpochEndOffset, OffsetForLeaderTopicResult,
+};
 use kafka_protocol::messages::{
     DeleteRecordsRequest, DeleteRecordsResponse, DescribeProducersRequest, DescribeProducersResponse,
-    ElectLeadersRequest, ElectLeadersResponse, ListOffsetsRequest, ListOffsetsResponse, OffsetForLeaderEpochRequest,
-    OffsetForLeaderEpochResponse, TopicName,
+    ElectLeadersRequest, ElectLeadersResponse, ListOffsetsRequest, ListOffsetsResponse,
+    OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -33,7 +39,8 @@ impl Faulty for ListOffsetsRequest {
             |topic| &mut topic.partitions,
             |topic, partition| {
                 let code = verdict.of_partition(topic, partition.partition_index)?;
-                let answer = ListOffsetsPartitionResponse::default().with_partition_index(partition.partition_index);
+                let answer =
+                    ListOffsetsPartitionResponse::default().with_partition_index(partition.partition_index);
                 Some(answer.with_error_code(code).with_timestamp(-1).with_offset(-1).with_leader_epoch(-1))
             },
             |topic, answers| {
@@ -65,7 +72,8 @@ impl Faulty for DeleteRecordsRequest {
             |topic| &mut topic.partitions,
             |topic, partition| {
                 let code = verdict.of_partition(topic, partition.partition_index)?;
-                let answer = DeleteRecordsPartitionResult::default().with_partition_index(partition.partition_index);
+                let answer =
+                    DeleteRecordsPartitionResult::default().with_partition_index(partition.partition_index);
                 Some(answer.with_error_code(code).with_low_watermark(-1))
             },
             |topic, answers| {
@@ -97,7 +105,8 @@ impl Faulty for OffsetForLeaderEpochRequest {
             |topic| &mut topic.partitions,
             |topic, partition| {
                 let code = verdict.of_partition(topic, partition.partition)?;
-                let answer = EpochEndOffset::default().with_partition(partition.partition).with_error_code(code);
+                let answer =
+                    EpochEndOffset::default().with_partition(partition.partition).with_error_code(code);
                 Some(answer.with_leader_epoch(-1).with_end_offset(-1))
             },
             |topic, answers| {
@@ -146,7 +155,10 @@ impl Faulty for ElectLeadersRequest {
 
     fn subjects(&self, cx: &RequestContext) -> Vec<Subject> {
         let Some(topics) = &self.topic_partitions else {
-            return all_partitions(cx).into_iter().map(|(name, index)| Subject::partition(name, index)).collect();
+            return all_partitions(cx)
+                .into_iter()
+                .map(|(name, index)| Subject::partition(name, index))
+                .collect();
         };
         let of = |name: &TopicName, index: &i32| Subject::partition(name.as_str(), *index);
         topics.iter().flat_map(|t| t.partitions.iter().map(|index| of(&t.topic, index))).collect()
@@ -157,12 +169,14 @@ impl Faulty for ElectLeadersRequest {
         if let Some(code) = verdict.of_request(None).filter(|_| cx.version() >= 1) {
             return Refused::Whole(ElectLeadersResponse::default().with_error_code(code));
         }
-        let failed = |index: i32, code| PartitionResult::default().with_partition_id(index).with_error_code(code);
+        let failed =
+            |index: i32, code| PartitionResult::default().with_partition_id(index).with_error_code(code);
         let Some(topics) = &mut self.topic_partitions else {
             // Asked for all: those that are refused are named besides.
             let failed = all_partitions(cx).into_iter().filter_map(|(name, index)| {
                 let code = verdict.of_partition(&name, index)?;
-                let topic = ReplicaElectionResult::default().with_topic(TopicName(StrBytes::from_string(name)));
+                let topic =
+                    ReplicaElectionResult::default().with_topic(TopicName(StrBytes::from_string(name)));
                 Some(topic.with_partition_result(vec![failed(index, code)]))
             });
             let failed: Vec<_> = failed.collect();
@@ -181,7 +195,9 @@ impl Faulty for ElectLeadersRequest {
             |topic| &mut topic.partitions,
             |topic, index| Some(failed(*index, verdict.of_partition(topic, *index)?)),
             |topic, answers| {
-                ReplicaElectionResult::default().with_topic(topic.topic.clone()).with_partition_result(answers)
+                ReplicaElectionResult::default()
+                    .with_topic(topic.topic.clone())
+                    .with_partition_result(answers)
             },
         );
         if taken.is_empty() {

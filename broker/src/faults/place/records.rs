@@ -31,7 +31,8 @@ impl Faulty for ProduceRequest {
             |topic| &mut topic.partition_data,
             |topic, partition| {
                 let code = verdict.of_partition(topic, partition.index)?;
-                let answer = PartitionProduceResponse::default().with_index(partition.index).with_error_code(code);
+                let answer =
+                    PartitionProduceResponse::default().with_index(partition.index).with_error_code(code);
                 Some(answer.with_base_offset(-1).with_log_append_time_ms(-1).with_log_start_offset(-1))
             },
             |topic, answers| {
@@ -73,7 +74,8 @@ impl Faulty for FetchRequest {
     /// partitions are put in by the handler, which knows those of the session.
     fn refuse(&mut self, cx: &RequestContext, verdict: &Verdict) -> Refused<FetchAnswer> {
         const SESSION_ERRORS: [i16; 3] = [70, 71, 106];
-        let whole = verdict.of_request(None).filter(|code| SESSION_ERRORS.contains(code) && cx.version() >= 7);
+        let whole =
+            verdict.of_request(None).filter(|code| SESSION_ERRORS.contains(code) && cx.version() >= 7);
         match whole {
             Some(error_code) => Refused::Whole(FetchAnswer { error_code, ..FetchAnswer::default() }),
             None => Refused::Nothing,

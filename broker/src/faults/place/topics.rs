@@ -9,10 +9,11 @@ use kafka_protocol::messages::describe_topic_partitions_response::DescribeTopicP
 use kafka_protocol::messages::incremental_alter_configs_response::AlterConfigsResourceResponse as IncrementalResponse;
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::{
-    AlterConfigsRequest, AlterConfigsResponse, CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest,
-    CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, DescribeConfigsRequest, DescribeConfigsResponse,
-    DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, IncrementalAlterConfigsRequest,
-    IncrementalAlterConfigsResponse, MetadataRequest, MetadataResponse, TopicName,
+    AlterConfigsRequest, AlterConfigsResponse, CreatePartitionsRequest, CreatePartitionsResponse,
+    CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
+    DescribeConfigsRequest, DescribeConfigsResponse, DescribeTopicPartitionsRequest,
+    DescribeTopicPartitionsResponse, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+    MetadataRequest, MetadataResponse, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
@@ -55,7 +56,8 @@ impl Faulty for MetadataRequest {
 
     fn subjects(&self, cx: &RequestContext) -> Vec<Subject> {
         let named = self.topics.as_ref().filter(|topics| cx.version() > 0 || !topics.is_empty());
-        let name = |name: &Option<TopicName>, id| topic_name(cx, name.as_deref().map_or("", |n| n.as_str()), id);
+        let name =
+            |name: &Option<TopicName>, id| topic_name(cx, name.as_deref().map_or("", |n| n.as_str()), id);
         match named {
             None => all_described(cx),
             Some(topics) => topics.iter().flat_map(|t| described(cx, &name(&t.name, t.topic_id))).collect(),
@@ -75,7 +77,8 @@ impl Faulty for MetadataRequest {
         let mut all_refused = false;
         let taken = named.map_or_else(Vec::new, |topics| {
             let taken = merge::take(topics, |topic| {
-                let name = topic_name(&cx, topic.name.as_deref().map_or("", |name| name.as_str()), topic.topic_id);
+                let name =
+                    topic_name(&cx, topic.name.as_deref().map_or("", |name| name.as_str()), topic.topic_id);
                 Some(failed_topic(topic.name.clone(), topic.topic_id, verdict.of_topic(&name)?))
             });
             all_refused = topics.is_empty();
@@ -117,9 +120,14 @@ impl Faulty for DescribeTopicPartitionsRequest {
         self.topics.iter().flat_map(|topic| described(cx, &topic.name)).collect()
     }
 
-    fn refuse(&mut self, _cx: &RequestContext, verdict: &Verdict) -> Refused<DescribeTopicPartitionsResponse> {
+    fn refuse(
+        &mut self,
+        _cx: &RequestContext,
+        verdict: &Verdict,
+    ) -> Refused<DescribeTopicPartitionsResponse> {
         let failed = |name: TopicName, code| {
-            let failed = DescribeTopicPartitionsResponseTopic::default().with_name(Some(name)).with_error_code(code);
+            let failed =
+                DescribeTopicPartitionsResponseTopic::default().with_name(Some(name)).with_error_code(code);
             failed.with_topic_authorized_operations(NOT_ASKED)
         };
         if !verdict.refuses() {
@@ -181,13 +189,15 @@ impl Faulty for DeleteTopicsRequest {
     fn subjects(&self, cx: &RequestContext) -> Vec<Subject> {
         let by_name = self.topic_names.iter().map(|name| name.to_string());
         let states = self.topics.iter();
-        let states = states.map(|t| topic_name(cx, t.name.as_deref().map_or("", |name| name.as_str()), t.topic_id));
+        let states =
+            states.map(|t| topic_name(cx, t.name.as_deref().map_or("", |name| name.as_str()), t.topic_id));
         by_name.chain(states).map(Subject::topic).collect()
     }
 
     fn refuse(&mut self, cx: &RequestContext, verdict: &Verdict) -> Refused<DeleteTopicsResponse> {
         let failed = |name: Option<TopicName>, id, code| {
-            let failed = DeletableTopicResult::default().with_name(name).with_topic_id(id).with_error_code(code);
+            let failed =
+                DeletableTopicResult::default().with_name(name).with_topic_id(id).with_error_code(code);
             failed.with_error_message(message(code))
         };
         let mut taken = merge::take(&mut self.topic_names, |name| {
@@ -215,7 +225,8 @@ impl Faulty for CreatePartitionsRequest {
     fn refuse(&mut self, _cx: &RequestContext, verdict: &Verdict) -> Refused<CreatePartitionsResponse> {
         let taken = merge::take(&mut self.topics, |topic| {
             let code = verdict.of_topic(&topic.name)?;
-            let answer = CreatePartitionsTopicResult::default().with_name(topic.name.clone()).with_error_code(code);
+            let answer =
+                CreatePartitionsTopicResult::default().with_name(topic.name.clone()).with_error_code(code);
             Some(answer.with_error_message(message(code)))
         });
         if taken.is_empty() {
