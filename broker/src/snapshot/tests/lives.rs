@@ -40,7 +40,7 @@ fn what_came_after_a_snapshot_is_gone_and_what_came_before_is_there() {
         assert_eq!(client.committed("h"), []);
         let topic = broker.state().topics.get("t").unwrap();
         assert_eq!(topic.partition(0).unwrap().log().options().retention_ms, 5000);
-        assert!(broker.state().config.layers().cluster.get("message.max.bytes").is_none());
+        assert!(!broker.state().config.layers().cluster.contains_key("message.max.bytes"));
         // And it goes on from there.
         assert_eq!(client.produce("t", 0, &record("again", None)), (0, 1));
         assert_eq!(client.create("u", 1), 0);
