@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use klamm::Journal;
 
+use super::output::{Form, Output};
+
 /// What the command ends with where an answer differs. Where the journal cannot be had again it ends with 2.
 const DIFFERS: u8 = 1;
 const UNREADABLE: u8 = 2;
@@ -20,6 +22,9 @@ pub(crate) struct Replay {
     /// Have the run again so many times.
     #[arg(long, value_name = "N", default_value_t = 1)]
     times: u32,
+
+    #[command(flatten)]
+    form: Form,
 }
 
 impl Replay {
@@ -29,6 +34,7 @@ impl Replay {
         match self.replay() {
             Ok(true) => Ok(ExitCode::SUCCESS),
             Ok(false) => Ok(ExitCode::from(DIFFERS)),
+            Err(error) if super::is_closed_pipe(&*error) => Err(error),
             Err(error) => {
                 eprintln!("klamm: {error}");
                 Ok(ExitCode::from(UNREADABLE))
@@ -38,16 +44,27 @@ impl Replay {
 
     fn replay(&self) -> Result<bool, Box<dyn Error>> {
         let journal = Journal::read(&self.journal)?;
-        for _ in 0..self.times.max(1) {
-            let replay = journal.replay()?;
-            if let Some(difference) = replay.difference {
-                println!("{} of {} requests ended as they did then", replay.equal, journal.requests());
-                println!("{difference}");
-                return Ok(false);
+        let mut replay = journal.replay()?;
+        for _ in 1..self.times {
+            if !replay.is_equal() {
+                break;
+            }
+            replay = journal.replay()?;
+        }
+        let mut out = Output::new();
+        match &replay.difference {
+            _ if self.form.json => out.json(&replay)?,
+            Some(difference) => {
+                let requests = journal.requests();
+                out.line(format!("{} of {requests} requests ended as they did then", replay.equal))?;
+                out.line(difference)?;
+            }
+            None => {
+                let end = if replay.complete { "" } else { ", up to where the journal ends before the run" };
+                out.line(format!("all {} requests ended as they did then{end}", replay.requests))?;
             }
         }
-        let end = if journal.is_complete() { "" } else { ", up to where the journal reached its limit" };
-        println!("all {} requests ended as they did then{end}", journal.requests());
-        Ok(true)
+        out.flush()?;
+        Ok(replay.is_equal())
     }
 }
