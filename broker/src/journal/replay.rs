@@ -284,7 +284,7 @@ fn field(then: &str, now: &str) -> Option<(String, String, String)> {
         };
         let indent = then.len() - then.trim_start().len();
         path.retain(|(depth, _)| *depth < indent);
-        let name = then.trim().split([':', ' ', '{', '[', '(']).next().unwrap_or_default();
+        let name = then.trim().split([':', ' ', '{', '[', '(', ']', '}']).next().unwrap_or_default();
         if then != now {
             let names = path.iter().map(|(_, name)| *name).chain([name]);
             let names: Vec<_> = names.filter(|name| !name.is_empty()).collect();
