@@ -4,7 +4,7 @@
 //! when it did then. Knows nothing of what is waited for.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -16,24 +16,44 @@ pub(crate) enum Patience {
     /// As it does.
     #[default]
     Real,
-    /// As it does, and it is noted that it is over.
-    Noted(Arc<AtomicBool>),
+    /// As it does, and it is counted how often it has run out.
+    Noted(Arc<AtomicU32>),
     /// As it did when it was noted.
     Replayed(Arc<Replayed>),
 }
 
 /// Time that is over when it is said to be.
 #[derive(Default)]
-pub(crate) struct Replayed {
-    waiting: Mutex<Option<Arc<Notify>>>,
+pub(crate) struct Replayed(Mutex<Waits>);
+
+#[derive(Default)]
+struct Waits {
+    under_way: Option<Arc<Notify>>,
+    /// So many waits that are yet to begin are over as they do: a busy machine can take longer to begin one than it lasts.
+    to_end: u32,
 }
 
 impl Replayed {
-    /// Ends the wait under way, if there is one.
-    pub(crate) fn is_over(&self) {
-        if let Some(waiting) = self.waiting.lock().take() {
-            waiting.notify_one();
+    /// Ends the next `count` waits, the one under way first; none that was to end before this.
+    pub(crate) fn runs_out(&self, count: u32) {
+        let mut waits = self.0.lock();
+        waits.to_end = count;
+        if count > 0
+            && let Some(under_way) = waits.under_way.take()
+        {
+            waits.to_end -= 1;
+            under_way.notify_one();
         }
+    }
+
+    /// Begins a wait; none if it is over already.
+    fn begin(&self) -> Option<Arc<Notify>> {
+        let mut waits = self.0.lock();
+        if waits.to_end > 0 {
+            waits.to_end -= 1;
+            return None;
+        }
+        Some(Arc::clone(waits.under_way.insert(Arc::new(Notify::new()))))
     }
 }
 
@@ -47,12 +67,12 @@ impl Patience {
             Patience::Real => tokio::time::sleep(time).await,
             Patience::Noted(over) => {
                 tokio::time::sleep(time).await;
-                over.store(true, Ordering::Relaxed);
+                over.fetch_add(1, Ordering::Relaxed);
             }
             Patience::Replayed(replayed) => {
-                let over = Arc::new(Notify::new());
-                *replayed.waiting.lock() = Some(Arc::clone(&over));
-                over.notified().await;
+                if let Some(over) = replayed.begin() {
+                    over.notified().await;
+                }
             }
         }
     }

@@ -54,9 +54,16 @@ pub(crate) struct Entry {
     pub(crate) steady_ms: i64,
     #[serde(flatten)]
     pub(crate) event: Event,
+    /// How many waits of the client's own time were over in the step, of a request.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub(crate) waits_over: u32,
     /// How a request ended, if it did in this step.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) outcome: Option<Ended>,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// What moved the broker.
@@ -65,8 +72,8 @@ pub(crate) struct Entry {
 pub(crate) enum Event {
     /// A request came.
     Request { number: u64, connection: u64, host: String, listener: usize, frame: Frame },
-    /// A request that waited went on; its client's patience may have run out.
-    Resume { number: u64, patience_over: bool },
+    /// A request that waited went on.
+    Resume { number: u64 },
     /// The client of a request that waited went away.
     Gone { number: u64 },
     /// A manual clock was moved, and what fell due on the way was done.
@@ -302,11 +309,11 @@ mod tests {
             listener: 0,
             frame: frame.clone(),
         };
-        let entry = |event, outcome| Entry { at_ms: 5, steady_ms: 6, event, outcome };
+        let entry = |event, outcome| Entry { at_ms: 5, steady_ms: 6, event, waits_over: 1, outcome };
         let command = Command::AddFault(Box::new(Fault::any().truncate(3).nth(2)));
         let entries = vec![
             entry(request, None),
-            entry(Event::Resume { number: 1, patience_over: true }, Some(Ended::Answer(frame))),
+            entry(Event::Resume { number: 1 }, Some(Ended::Answer(frame))),
             entry(Event::Advance { to_ms: 9 }, None),
             entry(Event::Due, None),
             entry(Event::Command { command }, None),

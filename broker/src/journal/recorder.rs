@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -77,7 +77,7 @@ impl Recorder {
 
     /// Answers a request, and journals each step of it.
     pub(crate) async fn serve(&self, broker: &Arc<BrokerState>, peer: &Peer, frame: Bytes) -> Outcome {
-        let over = Arc::new(AtomicBool::new(false));
+        let over = Arc::new(AtomicU32::new(0));
         let patience = Patience::Noted(Arc::clone(&over));
         let mut served = pin!(dispatch::serve(broker, peer, frame.clone(), patience));
         let mut under_way = UnderWay { recorder: self, number: None };
@@ -94,16 +94,17 @@ impl Recorder {
                     listener: peer.listener,
                     frame: Frame(frame),
                 },
-                None => Event::Resume { number, patience_over: over.swap(false, Ordering::Relaxed) },
+                None => Event::Resume { number },
             };
+            let waits_over = over.swap(0, Ordering::Relaxed);
             match polled {
                 Poll::Ready(outcome) => {
-                    turn.note(event, Some(Ended::of(&outcome)));
+                    turn.note_step(event, waits_over, Some(Ended::of(&outcome)));
                     under_way.number = None;
                     Poll::Ready(outcome)
                 }
                 Poll::Pending => {
-                    turn.note(event, None);
+                    turn.note_step(event, waits_over, None);
                     Poll::Pending
                 }
             }
@@ -139,15 +140,20 @@ struct UnderWay<'a> {
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         if let Some(number) = self.number {
-            self.recorder.turn().note(Event::Gone { number }, None);
+            self.recorder.turn().note(Event::Gone { number });
         }
     }
 }
 
 impl Turn<'_> {
     /// Journals what happens in this turn.
-    pub(crate) fn note(&mut self, event: Event, outcome: Option<Ended>) {
-        let entry = Entry { at_ms: self.at_ms, steady_ms: self.steady_ms, event, outcome };
+    fn note(&mut self, event: Event) {
+        self.note_step(event, 0, None);
+    }
+
+    /// Journals a step of a request.
+    fn note_step(&mut self, event: Event, waits_over: u32, outcome: Option<Ended>) {
+        let entry = Entry { at_ms: self.at_ms, steady_ms: self.steady_ms, event, waits_over, outcome };
         if !self.writer.ended {
             self.writer.write(&line(&entry));
         }
@@ -155,17 +161,17 @@ impl Turn<'_> {
 
     /// Journals a command.
     pub(crate) fn command(&mut self, command: Command) {
-        self.note(Event::Command { command }, None);
+        self.note(Event::Command { command });
     }
 
     /// Journals that a manual clock is moved.
     pub(crate) fn advance(&mut self, to_ms: i64) {
-        self.note(Event::Advance { to_ms }, None);
+        self.note(Event::Advance { to_ms });
     }
 
     /// Journals that what has fallen due is done.
     pub(crate) fn due(&mut self) {
-        self.note(Event::Due, None);
+        self.note(Event::Due);
     }
 
     fn next_number(&mut self) -> u64 {
@@ -176,7 +182,13 @@ impl Turn<'_> {
 
 /// The last line of a journal that ends before its run.
 fn end(why: &str) -> String {
-    line(&Entry { at_ms: 0, steady_ms: 0, event: Event::End { why: why.to_owned() }, outcome: None })
+    line(&Entry {
+        at_ms: 0,
+        steady_ms: 0,
+        event: Event::End { why: why.to_owned() },
+        waits_over: 0,
+        outcome: None,
+    })
 }
 
 impl Writer {

@@ -139,15 +139,9 @@ impl Player {
         match &entry.event {
             Event::Request { number, connection, host, listener, frame } => {
                 self.begin(*number, *connection, host, *listener, &frame.0)?;
-                self.poll(*number, entry.outcome.as_ref())
+                self.poll(*number, entry)
             }
-            Event::Resume { number, patience_over } => {
-                let running = self.running.get(number).ok_or(format!("request {number} is not under way"))?;
-                if *patience_over {
-                    running.patience.is_over();
-                }
-                self.poll(*number, entry.outcome.as_ref())
-            }
+            Event::Resume { number } => self.poll(*number, entry),
             Event::Gone { number } => {
                 self.running.remove(number);
                 Ok(())
@@ -189,8 +183,10 @@ impl Player {
         }
     }
 
-    fn poll(&mut self, number: u64, recorded: Option<&Ended>) -> Result<(), String> {
+    fn poll(&mut self, number: u64, entry: &Entry) -> Result<(), String> {
+        let recorded = entry.outcome.as_ref();
         let running = self.running.get_mut(&number).ok_or(format!("request {number} is not under way"))?;
+        running.patience.runs_out(entry.waits_over);
         let ended = match running.serving.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(outcome) => Some(Ended::of(&outcome)),
             Poll::Pending => None,
