@@ -36,6 +36,8 @@ pub(crate) struct Plan {
     /// The configs as they are at the start of a life.
     layers: Arc<Layers>,
     settings: Arc<BrokerSettings>,
+    /// The builder's topics as they are at the start of a life, where no snapshot has them.
+    topics: TopicImages,
     /// Where a manual clock stands at the start of a life.
     pub(crate) started_ms: i64,
 }
@@ -108,7 +110,8 @@ pub(crate) fn first_life(
         Some(base) => base.time_ms(),
         None => builder.clock.now_ms(),
     };
-    let plan = Plan { layers: config.layers(), settings: config.settings(), started_ms, builder };
+    let (layers, settings, topics) = (config.layers(), config.settings(), TopicImages::default());
+    let mut plan = Plan { layers, settings, topics, started_ms, builder };
     let advertised = bound.iter().map(|(_, advertised)| advertised.clone()).collect();
     let state = match (&plan.builder.base, &plan.builder.home) {
         (Some(_), Home::Folder(folder)) => return Err(SnapshotError::folder(folder, "started").into()),
@@ -121,7 +124,8 @@ pub(crate) fn first_life(
         (None, Home::Memory) => {
             let random = Random::new(plan.builder.seed);
             let cluster_id = ids::base64(&random.uuid());
-            let topics = new_topics(&plan.builder, &config, &random)?;
+            plan.topics = new_topics(&plan.builder, &config, &random)?;
+            let topics = plan.topics.clone();
             let state = in_memory(&plan, config, random, cluster_id, topics, advertised)?;
             return Ok((plan, state));
         }
@@ -139,7 +143,7 @@ pub(crate) fn fresh_life(plan: &Plan, old: &BrokerState) -> Result<Arc<BrokerSta
     }
     let config = ConfigStore::of(Arc::clone(&plan.layers), Arc::clone(&plan.settings));
     let random = Random::from_state(old.random.state());
-    let topics = new_topics(&plan.builder, &config, &random)?;
+    let topics = plan.topics.with_new_ids(|| random.uuid());
     let listeners = old.listeners.read().clone();
     Ok(in_memory(plan, config, random, old.cluster_id.clone(), topics, listeners)?)
 }
