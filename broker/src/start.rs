@@ -39,6 +39,8 @@ pub(crate) struct Plan {
     /// The configs as they are at the start of a life.
     layers: Arc<Layers>,
     settings: Arc<BrokerSettings>,
+    /// The builder's topics as they are at the start of a life, where no snapshot has them.
+    topics: TopicImages,
     /// Where a manual clock stands at the start of a life.
     pub(crate) started_ms: i64,
     pub(crate) hand: Arc<Hand>,
@@ -174,7 +176,8 @@ fn begin(builder: BrokerBuilder, place: Place) -> Result<(Plan, Arc<BrokerState>
         None => builder.clock.now_ms(),
     };
     let (layers, settings) = (config.layers(), config.settings());
-    let plan = |builder, hand| Plan { layers, settings, started_ms, builder, hand };
+    let plan =
+        |builder, hand| Plan { layers, settings, topics: TopicImages::default(), started_ms, builder, hand };
     let (plan, state) = match (builder.base.clone(), &builder.home) {
         (Some(_), Home::Folder(folder)) => return Err(SnapshotError::folder(folder, "started").into()),
         (Some(base), Home::Memory) => {
@@ -194,9 +197,10 @@ fn begin(builder: BrokerBuilder, place: Place) -> Result<(Plan, Arc<BrokerState>
             let random = Random::new(builder.seed);
             let recorder = record(&builder, &place, random.seed(), false)?;
             let hand = Hand::new(random.seed(), &builder.clock, Arc::default(), recorder);
-            let plan = plan(builder, hand);
+            let mut plan = plan(builder, hand);
             let cluster_id = ids::base64(&random.uuid());
-            let topics = new_topics(&plan.builder, &config, &random)?;
+            plan.topics = new_topics(&plan.builder, &config, &random)?;
+            let topics = plan.topics.clone();
             let state = in_memory(&plan, config, random, cluster_id, topics, place.advertised)?;
             return Ok((plan, state));
         }
@@ -214,7 +218,7 @@ pub(crate) fn fresh_life(plan: &Plan, old: &BrokerState) -> Result<Arc<BrokerSta
     }
     let config = ConfigStore::of(Arc::clone(&plan.layers), Arc::clone(&plan.settings));
     let random = Random::from_state(old.random.state());
-    let topics = new_topics(&plan.builder, &config, &random)?;
+    let topics = plan.topics.with_new_ids(|| random.uuid());
     let listeners = old.listeners.read().clone();
     Ok(in_memory(plan, config, random, old.cluster_id.clone(), topics, listeners)?)
 }

@@ -15,6 +15,7 @@ mod harness;
 mod interop;
 mod run;
 mod serve;
+mod snapshots;
 mod tidy;
 mod topics;
 mod wire;

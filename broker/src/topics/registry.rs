@@ -83,6 +83,20 @@ impl TopicImages {
         self.by_name.len()
     }
 
+    /// The same topics with other ids.
+    pub(crate) fn with_new_ids(&self, mut draw: impl FnMut() -> Uuid) -> Self {
+        let mut ids = Vec::with_capacity(self.len());
+        let with = |image: &Arc<TopicImage>| {
+            let id = draw();
+            ids.push((id, Arc::clone(&image.name)));
+            (Arc::clone(&image.name), Arc::new(TopicImage { id, ..TopicImage::clone(image) }))
+        };
+        let by_name = self.iter().map(with).collect();
+        // One that comes behind all others is entered quickest.
+        ids.sort_unstable_by_key(|(id, _)| *id);
+        TopicImages { by_name, by_id: ids.into_iter().collect(), ..self.clone() }
+    }
+
     /// The same topics with other options, where `options_of` says so of their configs.
     pub(crate) fn with_options(
         &self,

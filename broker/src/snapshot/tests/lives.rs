@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -192,8 +193,10 @@ fn what_is_acknowledged_after_a_restore_is_there() {
         for _ in 0..200 {
             broker.restore(&snapshot).unwrap();
             lives.fetch_add(1, Ordering::SeqCst);
-            let before = broker.state().topics.get("t").unwrap();
-            while before.partition(0).unwrap().log().log_end_offset() < 3 {
+            let log = Arc::clone(broker.state().topics.get("t").unwrap().partition(0).unwrap().log());
+            // One may be on its way that was sent before the count went up.
+            let enough = log.log_end_offset() + 3;
+            while log.log_end_offset() < enough {
                 std::thread::yield_now();
             }
         }
