@@ -17,6 +17,7 @@ mod harness;
 mod interop;
 mod run;
 mod serve;
+mod snapshots;
 mod tidy;
 mod topics;
 mod wire;
