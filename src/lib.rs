@@ -54,5 +54,8 @@
 pub use klamm_client::*;
 
 pub use klamm_broker::{
-    Broker, BrokerBuilder, Clock, ConfigError, InProcessConnection, ResponseFrame, ShutdownError, StartError,
+    ApiKey, Broker, BrokerBuilder, Clock, Close, ConfigError, Delay, DelayClock, Difference, DiskTrouble,
+    Effect, Fault, FaultError, FaultRule, Faults, InProcessConnection, Journal, JournalError, JournalOptions,
+    LONGEST_FAULT_DELAY, MAX_FAULT_RULES, Replay, ResponseError, ResponseFrame, RuleId, ShutdownError,
+    Snapshot, SnapshotError, StartError, TimeError, WaitError, WaitFor, When, look,
 };

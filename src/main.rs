@@ -24,6 +24,8 @@ enum Command {
     Run(cli::run::Run),
     /// Check the files of a data folder: batches, checksums, offsets, indexes.
     Check(cli::check::Check),
+    /// Have the run of a journal again, and show the first answer that differs.
+    Replay(cli::replay::Replay),
 }
 
 fn main() -> ExitCode {
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve.run().map(|()| ExitCode::SUCCESS),
         Command::Run(run) => run.run(),
         Command::Check(check) => check.run(),
+        Command::Replay(replay) => replay.run(),
     };
     match done {
         Ok(code) => code,

@@ -18,8 +18,8 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::context::Peer;
-use crate::dispatch::{Outcome, dispatch};
-use crate::frame::{self, FrameError, FrameReader};
+use crate::dispatch::{Outcome, Then, dispatch};
+use crate::frame::{self, FrameError, FrameReader, ResponseFrame};
 use crate::limits::RequestMemory;
 use crate::quick::Quickness;
 use crate::state::BrokerState;
@@ -70,12 +70,15 @@ pub(crate) enum Ended {
     /// Nothing came for `connections.max.idle.ms`.
     #[error("it was idle for {0:?} (connections.max.idle.ms)")]
     Idle(Duration),
-    /// The broker stops.
+    /// The broker stops, or begins anew.
     #[error("the broker stops")]
     Stopped,
     /// The client did what cannot be answered.
     #[error("{0}")]
     Refused(String),
+    /// A fault closed it.
+    #[error("a fault closed it")]
+    Fault,
     #[error(transparent)]
     Frame(#[from] FrameError),
 }
@@ -163,12 +166,29 @@ impl<S: Stream> Connection<S> {
                 }
             }
             Outcome::Nothing => {}
+            Outcome::Ended => return Err(Ended::Stopped),
             Outcome::Close(reason) => {
                 self.flush().await?;
                 return Err(Ended::Refused(reason));
             }
+            Outcome::Faulty(response, then) => {
+                self.pending.extend(response.into_iter().flat_map(ResponseFrame::into_parts));
+                self.flush().await?;
+                match then {
+                    Then::Close => return Err(Ended::Fault),
+                    Then::Mute(time) => self.mute(time).await?,
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Reads nothing for a while: the client's own time, or that of one who is throttled.
+    async fn mute(&mut self, time: Duration) -> Result<(), Ended> {
+        tokio::select! {
+            () = tokio::time::sleep(time) => Ok(()),
+            () = self.stream.gone() => Err(Ended::Left),
+        }
     }
 
     /// Reads more. False: the client has closed the connection between two requests.

@@ -1,20 +1,25 @@
 //! What a handler knows of the request it answers, and the ways in which it can end.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use kafka_protocol::error::ResponseError;
 
+use crate::faults::Verdict;
 use crate::limits::MAX_ANSWER_BYTES;
+use crate::look::Seen;
+use crate::patience::Patience;
 use crate::state::BrokerState;
 
 /// The connection that a request came on.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Peer {
     /// The client's host as Kafka prints it, with a leading slash: `/127.0.0.1`.
     pub(crate) host: Arc<str>,
     /// Which of the broker's listeners it connected to: answers name the advertised address of the same one.
     pub(crate) listener: usize,
+    /// What has been seen of the connection.
+    pub(crate) seen: Arc<Seen>,
 }
 
 /// One request on its way: who sent it, in which version, and the broker that answers.
@@ -26,6 +31,10 @@ pub(crate) struct RequestContext {
     pub(crate) client_id: Option<Arc<str>>,
     /// What the answer takes so far, as far as its handler counts it.
     pub(crate) answer_bytes: Arc<AtomicUsize>,
+    /// How the client's own time passes.
+    pub(crate) patience: Patience,
+    /// What the faults do to the request, once that is known; none where there are no faults.
+    pub(crate) verdict: Option<Arc<OnceLock<Verdict>>>,
 }
 
 impl RequestContext {
@@ -39,6 +48,16 @@ impl RequestContext {
             )));
         }
         Ok(())
+    }
+
+    /// What the faults do to the request, if they do anything.
+    pub(crate) fn verdict(&self) -> Option<&Verdict> {
+        self.verdict.as_ref()?.get()
+    }
+
+    /// Notes what the faults do to the request.
+    pub(crate) fn note_verdict(&self, verdict: Verdict) -> Option<&Verdict> {
+        self.verdict.as_ref().map(|place| place.get_or_init(|| verdict))
     }
 
     /// The version in which the request was sent; its answer has the same.
@@ -67,6 +86,8 @@ pub(crate) enum Refusal {
     Close(String),
     /// Nothing is sent, and the connection goes on.
     NoAnswer,
+    /// A fault closes the connection before the request is worked on.
+    Fault,
 }
 
 /// The code of `error`, or 0 where there is none.

@@ -2,7 +2,10 @@
 //!
 //! Every request of every transport comes through [`dispatch`]; faults and a journal of requests hook in here.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::ApiKey;
@@ -11,7 +14,10 @@ use klamm_protocol::guard;
 
 use crate::api;
 use crate::context::{Answer, Peer, Refusal, RequestContext};
+use crate::faults::{Close, Verdict};
 use crate::frame::ResponseFrame;
+use crate::look::Incoming;
+use crate::patience::Patience;
 use crate::state::BrokerState;
 
 /// What becomes of a frame.
@@ -22,24 +28,64 @@ pub(crate) enum Outcome {
     Nothing,
     /// The connection is closed, for this reason.
     Close(String),
+    /// The connection is closed, because the life of the broker that it belongs to is over.
+    Ended,
+    /// A fault has its way: what there is is sent back, and then something happens to the connection.
+    Faulty(Option<ResponseFrame>, Then),
 }
 
-/// Answers one request.
+/// What a fault does to a connection behind an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// It is closed.
+    Close,
+    /// Nothing more is read from it for as long.
+    Mute(Duration),
+}
+
+/// Answers one request, and journals it where that is asked for; unless the life of the broker that it came to ends before
+/// the answer is there: what was done in that life is nothing any more.
 pub(crate) async fn dispatch(broker: &Arc<BrokerState>, peer: &Peer, frame: Bytes) -> Outcome {
+    if broker.life.is_over() {
+        return Outcome::Ended;
+    }
+    let outcome = match &broker.hand.recorder {
+        None => serve(broker, peer, frame, Patience::Real).await,
+        Some(recorder) => Box::pin(recorder.serve(broker, peer, frame)).await,
+    };
+    if broker.life.is_over() { Outcome::Ended } else { outcome }
+}
+
+/// Answers one request, whose client's own time passes as `patience` says.
+pub(crate) async fn serve(
+    broker: &Arc<BrokerState>,
+    peer: &Peer,
+    frame: Bytes,
+    patience: Patience,
+) -> Outcome {
+    let bytes = frame.len();
     let header = match guard::check_header(&frame) {
         Ok(header) => header,
         Err(error) => return Outcome::Close(format!("its request header is malformed: {error}")),
     };
     drop(frame);
+    let api = api::find(header.api_key);
+    let client_id = api.and_then(|api| {
+        let (version, correlation_id) = (header.api_version, header.correlation_id);
+        let client_id = header.client_id.as_deref();
+        peer.seen.begin(&Incoming { api, version, correlation_id, client_id, bytes })
+    });
     let cx = RequestContext {
         broker: Arc::clone(broker),
         peer: peer.clone(),
         version: header.api_version,
-        client_id: header.client_id.as_deref().map(Arc::from),
+        client_id,
         answer_bytes: Arc::default(),
+        patience,
+        verdict: broker.hand.faults.is_armed().then(Arc::default),
     };
-    let answered = match api::find(header.api_key) {
-        Some(api) if api.serves(header.api_version) => api::call(api.key, &cx, header.body).await,
+    let answered = match api {
+        Some(api) if api.serves(header.api_version) => call(&cx, api.key, header.body).await,
         Some(api) if api.key == ApiKey::ApiVersions => api::api_versions::unsupported_version().into_body(0),
         Some(api) => Err(Refusal::Close(format!(
             "it asked for {:?} in version {}; versions {} to {} are served",
@@ -47,10 +93,47 @@ pub(crate) async fn dispatch(broker: &Arc<BrokerState>, peer: &Peer, frame: Byte
         ))),
         None => Err(Refusal::Close(format!("it asked for the unknown API {}", header.api_key))),
     };
-    match answered {
+    peer.seen.end();
+    let outcome = match answered {
         Ok(body) => Outcome::Respond(body.into_frame(header.correlation_id)),
         Err(Refusal::NoAnswer) => Outcome::Nothing,
         Err(Refusal::Close(reason)) => Outcome::Close(reason),
+        Err(Refusal::Fault) => Outcome::Faulty(None, Then::Close),
+    };
+    match cx.verdict() {
+        None => outcome,
+        Some(verdict) => carry_out(verdict, outcome),
+    }
+}
+
+/// Has the handler work, and notes when it waits.
+async fn call(cx: &RequestContext, key: ApiKey, body: Bytes) -> Answer<Body> {
+    let mut called = pin!(api::call(key, cx, body));
+    let mut waited = false;
+    poll_fn(|task| {
+        if waited {
+            cx.peer.seen.works();
+        }
+        let polled = called.as_mut().poll(task);
+        if polled.is_pending() {
+            waited = true;
+            cx.peer.seen.waits();
+        }
+        polled
+    })
+    .await
+}
+
+/// What faults do to an answer that is ready, and to its connection.
+fn carry_out(verdict: &Verdict, outcome: Outcome) -> Outcome {
+    if verdict.close == Some(Close::BeforeAnswer) && !matches!(outcome, Outcome::Close(_)) {
+        return Outcome::Faulty(None, Then::Close);
+    }
+    match (outcome, verdict.truncate, verdict.throttle) {
+        (Outcome::Respond(frame), Some(bytes), _) => Outcome::Faulty(Some(frame.cut_to(bytes)), Then::Close),
+        (Outcome::Respond(frame), None, Some(time)) => Outcome::Faulty(Some(frame), Then::Mute(time)),
+        (Outcome::Nothing, None, Some(time)) => Outcome::Faulty(None, Then::Mute(time)),
+        (outcome, _, _) => outcome,
     }
 }
 

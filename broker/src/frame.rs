@@ -115,6 +115,16 @@ impl ResponseFrame {
         self.parts
     }
 
+    /// The first `bytes` of the frame, as a connection that breaks lets them through.
+    pub(crate) fn cut_to(mut self, bytes: usize) -> Self {
+        let mut room = bytes;
+        for part in &mut self.parts {
+            part.truncate(room);
+            room -= part.len();
+        }
+        self
+    }
+
     /// How many bytes the frame has, its length included.
     pub fn len(&self) -> usize {
         self.parts.iter().map(Bytes::len).sum()

@@ -29,26 +29,26 @@ const CHORES: [Chore; 3] = [
 /// Has the housekeeper run from now on, as long as the broker is there.
 pub(crate) fn start(state: &Arc<BrokerState>) {
     for chore in CHORES {
-        schedule(Arc::downgrade(state), &state.timers, state.clock.now_ms(), chore);
+        schedule(Arc::downgrade(state), &state.timers, state.clock.steady_ms(), chore);
     }
 }
 
-fn schedule(state: Weak<BrokerState>, timers: &Timers, now_ms: i64, chore: Chore) {
+fn schedule(state: Weak<BrokerState>, timers: &Timers, steady_ms: i64, chore: Chore) {
     let interval = state.upgrade().map_or(0, |state| (chore.interval_ms)(&state.config.settings()));
-    let manual = state.upgrade().is_some_and(|state| state.clock.is_manual());
-    let next = move |now_ms| {
+    let in_step = state.upgrade().is_some_and(|state| state.clock.stands_still());
+    let next = move |steady_ms| {
         let Some(broker) = state.upgrade() else { return };
         let work = move || {
             (chore.work)(&broker);
-            schedule(state, &broker.timers, now_ms, chore);
+            schedule(state, &broker.timers, steady_ms, chore);
         };
         match tokio::runtime::Handle::try_current() {
             // Files may take their time; sessions and rebalances, which are due on the same timers, do not wait.
-            Ok(runtime) if !manual => drop(runtime.spawn_blocking(work)),
+            Ok(runtime) if !in_step => drop(runtime.spawn_blocking(work)),
             _ => work(),
         }
     };
-    timers.schedule(now_ms.saturating_add(interval.max(1)), Box::new(next));
+    timers.schedule(steady_ms.saturating_add(interval.max(1)), Box::new(next));
 }
 
 /// Looks after every log once.

@@ -14,29 +14,50 @@ mod context;
 mod coordinator;
 mod dispatch;
 mod error_code;
+mod faults;
 mod fetch;
 mod frame;
+mod hand;
 mod housekeeper;
 mod ids;
+mod journal;
 mod limits;
 mod listeners;
+mod lives;
+pub mod look;
 mod metadata;
 mod operations;
 mod partition;
+mod patience;
 mod placement;
 mod producer_ids;
 mod properties;
 mod quick;
 mod random;
 mod server;
+mod shared_map;
+mod snapshot;
+mod start;
 mod state;
 mod strays;
 mod timers;
 mod topics;
 mod transport;
+mod watch;
 
-pub use clock::Clock;
+pub use clock::{Clock, TimeError};
 pub use config::ConfigError;
+pub use faults::{
+    Close, Delay, DelayClock, DiskTrouble, Effect, Fault, FaultError, FaultRule, Faults, LONGEST_FAULT_DELAY,
+    MAX_FAULT_RULES, RuleId, When,
+};
 pub use frame::ResponseFrame;
+pub use journal::{
+    Difference, JOURNAL_FILE_BYTES, JOURNAL_MEMORY_BYTES, Journal, JournalError, JournalOptions, Replay,
+};
+pub use kafka_protocol::error::ResponseError;
+pub use kafka_protocol::messages::ApiKey;
 pub use server::{Broker, BrokerBuilder, ShutdownError, StartError};
+pub use snapshot::{Snapshot, SnapshotError};
 pub use transport::{InProcessConnection, InProcessReceiver, InProcessSender, Unsent};
+pub use watch::{WaitError, WaitFor};

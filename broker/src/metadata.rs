@@ -106,7 +106,7 @@ impl MetadataJournal {
     /// Opens the journal and gives what it remembers.
     pub(crate) fn open(logs: &LogManager, now_ms: i64) -> Result<(Self, Remembered), StartError> {
         if matches!(logs.home(), Home::Memory) {
-            return Ok((MetadataJournal { kept: None }, Remembered::default()));
+            return Ok((MetadataJournal::of_memory(), Remembered::default()));
         }
         // Each change is on the disk before it is answered: they are rare, and what lies in a topic outlives the power.
         let options =
@@ -128,6 +128,11 @@ impl MetadataJournal {
         Ok((MetadataJournal { kept: Some(Mutex::new(Kept { log, image })) }, remembered))
     }
 
+    /// The journal of a broker in memory: it remembers nothing.
+    pub(crate) fn of_memory() -> Self {
+        MetadataJournal { kept: None }
+    }
+
     /// Remembers `records`, all or none of them.
     ///
     /// # Errors
@@ -142,6 +147,13 @@ impl MetadataJournal {
             tracing::warn!("the metadata journal keeps records that it no longer needs: {error}");
         }
         Ok(())
+    }
+}
+
+impl MetadataJournal {
+    /// Where its log ends; 0 in memory.
+    pub(crate) fn end_offset(&self) -> i64 {
+        self.kept.as_ref().map_or(0, |kept| kept.lock().log.log_end_offset())
     }
 }
 
@@ -171,7 +183,8 @@ fn append_to(log: &Log, records: &[MetadataRecord], now_ms: i64) -> Result<(), A
         timestamp: now_ms,
     });
     let batch = batch::build(records, &BuildOptions::default());
-    log.append(&batch, &AppendContext { now_ms, leader_epoch: 0, origin: Origin::Coordinator }).map(drop)
+    log.append(&batch, &AppendContext { now_ms, leader_epoch: 0, origin: Origin::Coordinator, fault: None })
+        .map(drop)
 }
 
 fn read_all(log: &Log) -> Result<Vec<MetadataRecord>, StartError> {

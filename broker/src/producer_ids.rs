@@ -26,6 +26,11 @@ impl ProducerIds {
         *self.block.lock() = Block { next, end: next };
     }
 
+    /// The id that comes next.
+    pub(crate) fn peek(&self) -> i64 {
+        self.block.lock().next
+    }
+
     /// An id that no producer has had before.
     ///
     /// # Errors

@@ -1,33 +1,27 @@
-//! Starting and stopping a broker: configs, data, listeners, its own runtime.
+//! A broker as its owner sees it: how it is to be, starting and stopping it. What it is made of is put together in `start`.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use klamm_storage::{Home, LogManager, ManagerSettings, OpenError, StorageError};
-use parking_lot::{Mutex, RwLock};
+use klamm_storage::{Home, OpenError, StorageError};
+use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use crate::clock::Clock;
-use crate::complaints::Complaints;
-use crate::config::{ConfigError, ConfigStore};
-use crate::coordinator::group::{GroupCoordinator, GroupSettings};
-use crate::fetch::FetchSessions;
+use crate::clock::{Clock, TimeError};
+use crate::config::ConfigError;
+use crate::faults::Faults;
 use crate::housekeeper;
-use crate::ids;
-use crate::limits::{DEFAULT_REQUEST_MEMORY_BYTES, RequestMemoryPool};
+use crate::journal::{Command, JournalError, JournalOptions};
 use crate::listeners;
-use crate::metadata::{MetadataJournal, MetadataRecord};
-use crate::producer_ids::ProducerIds;
+use crate::lives::Current;
 use crate::properties;
-use crate::random::Random;
+use crate::snapshot::{Snapshot, SnapshotError};
+use crate::start::{self, Plan};
 use crate::state::BrokerState;
-use crate::strays;
-use crate::timers::Timers;
-use crate::topics::{NewTopic, OFFSETS_TOPIC, TopicError, Topics};
 use crate::transport::{self, InProcessConnection, tcp};
 
 /// How long a broker that stops waits for the requests under way.
@@ -81,6 +75,12 @@ pub enum StartError {
         /// What was found.
         why: String,
     },
+    /// The snapshot to start from, or to fork, will not do.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// The journal of the run cannot be written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// The system gives no thread or socket.
     #[error("the system refuses what a broker needs: {0}")]
     System(#[from] std::io::Error),
@@ -96,20 +96,22 @@ pub enum ShutdownError {
 
 /// An address to listen on, and the one that clients are told.
 #[derive(Debug, Clone)]
-struct Listener {
-    bind: String,
-    advertised: Option<String>,
+pub(crate) struct Listener {
+    pub(crate) bind: String,
+    pub(crate) advertised: Option<String>,
 }
 
 /// What a broker is to be like. Made by [`Broker::builder`].
 #[derive(Debug, Clone)]
 pub struct BrokerBuilder {
-    listeners: Vec<Listener>,
-    home: Home,
-    topics: Vec<(String, Option<i32>)>,
-    configs: BTreeMap<String, String>,
-    clock: Clock,
-    seed: Option<u64>,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) home: Home,
+    pub(crate) topics: Vec<(String, Option<i32>)>,
+    pub(crate) configs: BTreeMap<String, String>,
+    pub(crate) clock: Clock,
+    pub(crate) seed: Option<u64>,
+    pub(crate) base: Option<Snapshot>,
+    pub(crate) journal: Option<JournalOptions>,
 }
 
 impl BrokerBuilder {
@@ -121,6 +123,8 @@ impl BrokerBuilder {
             configs: BTreeMap::new(),
             clock: Clock::system(),
             seed: None,
+            base: None,
+            journal: None,
         }
     }
 
@@ -198,6 +202,32 @@ impl BrokerBuilder {
         self
     }
 
+    /// Starts with what `snapshot` holds: topics, records, groups, dynamic configs, and where the seed's draws stood; a
+    /// manual clock is put to the snapshot's time. Configs given to this builder count as ever, topics given to it are
+    /// created where the snapshot has none of the name, and a seed given to it is not used. A broker that is
+    /// [reset](Broker::reset) later has the same again. The broker lives in memory.
+    ///
+    /// ```
+    /// use klamm_broker::Broker;
+    ///
+    /// let fixture = Broker::builder().topic("orders", 3).start()?.snapshot()?;
+    /// let broker = Broker::builder().from_snapshot(&fixture).start()?;
+    /// assert_eq!(broker.snapshot()?.topics(), [("orders".to_owned(), 3)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn from_snapshot(mut self, snapshot: &Snapshot) -> Self {
+        self.base = Some(snapshot.clone());
+        self
+    }
+
+    /// Journals the run: every request in the order in which the broker takes it, with the clock and the answer, so that
+    /// [`Journal::replay`](crate::Journal::replay) and `klamm replay` can have it again. The broker takes one step at a
+    /// time then. The journal ends where the broker is reset or restored.
+    pub fn journal(mut self, options: JournalOptions) -> Self {
+        self.journal = Some(options);
+        self
+    }
+
     /// Starts the broker. When this returns, clients can connect and the topics are there.
     ///
     /// May be called from any thread, with or without a runtime: the broker has a runtime of its own.
@@ -220,10 +250,14 @@ impl BrokerBuilder {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Broker {
-    state: Arc<BrokerState>,
+    current: Arc<Current>,
+    pub(crate) plan: Plan,
     runtime: Option<Runtime>,
     addresses: Vec<SocketAddr>,
+    /// Tells the listeners to stop. Connections stop with the life that they belong to.
     stop: watch::Sender<bool>,
+    /// Held while one life takes the place of another, and while a manual clock is moved.
+    pub(crate) changing: Mutex<()>,
     /// A task that may still be at work holds a sender: the receiver ends when none is left.
     alive: Option<mpsc::Sender<()>>,
     ended: Mutex<mpsc::Receiver<()>>,
@@ -242,19 +276,9 @@ impl Broker {
     }
 
     fn start(builder: BrokerBuilder) -> Result<Broker, StartError> {
-        let config = ConfigStore::new(builder.configs)?;
-        let listeners = if builder.listeners.is_empty() {
-            vec![Listener { bind: "127.0.0.1:0".to_owned(), advertised: None }]
-        } else {
-            builder.listeners
-        };
-        let bound = listeners.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
-        note_places(&config, &bound, &builder.home)?;
+        let bound = start::bind_all(&builder.listeners)?;
         let addresses = bound.iter().map(|(listener, _)| listener.local_addr()).collect::<Result<_, _>>()?;
-        let state = open(builder.home, config, builder.clock, builder.seed)?;
-        for (name, partitions) in &builder.topics {
-            create_if_missing(&state, name, *partitions)?;
-        }
+        let (plan, state) = start::first_life(builder, &bound)?;
         let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(workers)
@@ -263,21 +287,72 @@ impl Broker {
             .build()?;
         let (stop, stopped) = watch::channel(false);
         let (alive, ended) = mpsc::channel();
-        for (index, (listener, advertised)) in bound.into_iter().enumerate() {
-            state.listeners.write().push(advertised);
-            runtime.spawn(tcp::accept(listener, index, Arc::clone(&state), stopped.clone(), alive.clone()));
+        let current = Arc::new(Current::new(Arc::clone(&state)));
+        for (index, (listener, _)) in bound.into_iter().enumerate() {
+            runtime.spawn(tcp::accept(listener, index, Arc::clone(&current), stopped.clone(), alive.clone()));
         }
-        housekeeper::start(&state);
+        let broker = Broker {
+            current,
+            plan,
+            runtime: Some(runtime),
+            addresses,
+            stop,
+            changing: Mutex::new(()),
+            alive: Some(alive),
+            ended: Mutex::new(ended),
+        };
+        broker.enliven(&state);
+        Ok(broker)
+    }
+
+    /// The life that the broker leads now. It may be over at any time: ask again for each thing that is done.
+    pub(crate) fn state(&self) -> Arc<BrokerState> {
+        self.current.get()
+    }
+
+    /// The life that the broker leads, whichever that is.
+    pub(crate) fn current(&self) -> &Arc<Current> {
+        &self.current
+    }
+
+    /// The runtime that the broker's tasks run on.
+    pub(crate) fn runtime(&self) -> &Runtime {
+        self.runtime.as_ref().expect("a broker has its runtime until it is dropped")
+    }
+
+    /// Has what belongs to a life happen in time: housekeeping, and what falls due.
+    fn enliven(&self, state: &Arc<BrokerState>) {
+        housekeeper::start(state);
         if !state.clock.is_manual() {
-            runtime.spawn(Arc::clone(&state.timers).drive());
+            let (timers, mut ended) = (Arc::clone(&state.timers), state.life.ended());
+            self.runtime().spawn(async move {
+                tokio::select! {
+                    () = timers.drive() => {}
+                    _ = ended.wait_for(|ended| *ended) => {}
+                }
+            });
         }
-        let (runtime, alive, ended) = (Some(runtime), Some(alive), Mutex::new(ended));
-        Ok(Broker { state, runtime, addresses, stop, alive, ended })
+    }
+
+    /// Ends the life that the broker leads, and begins `next` with the clock at `time_ms`, if it can be moved.
+    pub(crate) fn live_on(&self, next: Arc<BrokerState>, time_ms: i64) {
+        // From here on nothing is answered that the next life knows nothing of.
+        self.state().life.end();
+        if let Some(recorder) = &self.plan.hand.recorder {
+            recorder.end("the broker was reset or restored");
+        }
+        next.clock.put_to(time_ms);
+        self.enliven(&next);
+        let old = self.current.replace(next);
+        self.plan.hand.bell.ring();
+        // Giving a lot of memory back takes its time.
+        self.runtime().spawn(async move { tokio::task::block_in_place(|| drop(old)) });
     }
 
     /// What to give a client as `bootstrap.servers`: the advertised addresses, with commas between them.
     pub fn bootstrap_servers(&self) -> String {
-        let listeners = self.state.listeners.read();
+        let state = self.state();
+        let listeners = state.listeners.read();
         listeners.iter().map(|(host, port)| format!("{host}:{port}")).collect::<Vec<_>>().join(",")
     }
 
@@ -288,28 +363,49 @@ impl Broker {
 
     /// Opens a connection that needs no socket.
     pub fn connect(&self) -> InProcessConnection {
-        let runtime = self.runtime.as_ref().map(Runtime::handle);
-        let runtime = runtime.expect("a broker has its runtime until it is dropped");
-        transport::connect(Arc::clone(&self.state), runtime, self.stop.subscribe(), self.alive.clone())
+        transport::connect(self.state(), self.runtime().handle(), self.alive.clone())
+    }
+
+    /// What goes wrong on purpose: rules that strike requests. There are none at the start, and none after a reset.
+    pub fn faults(&self) -> &Faults {
+        &self.plan.hand.faults
     }
 
     /// The broker's clock.
     pub fn clock(&self) -> &Clock {
-        &self.state.clock
+        &self.plan.builder.clock
     }
 
     /// Moves a manual clock forward by `duration`. What falls due on the way (sessions, rebalances, retention) is run
     /// in the order of its deadlines before this returns. A system clock is left alone.
     pub fn advance(&self, duration: Duration) {
-        if self.state.clock.is_manual() {
+        let _one_at_a_time = self.changing.lock();
+        let state = self.state();
+        if state.clock.is_manual() {
             let by = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-            self.state.timers.advance_to(self.state.clock.now_ms().saturating_add(by));
+            state.timers.advance_to(state.clock.now_ms().saturating_add(by));
         }
+    }
+
+    /// Moves a manual clock forward to `now_ms`, in milliseconds since 1970, as [`advance`](Broker::advance) does it.
+    ///
+    /// # Errors
+    /// If the broker follows the system's clock, or its own has gone further already; then nothing has happened.
+    pub fn set_time(&self, now_ms: i64) -> Result<(), TimeError> {
+        let _one_at_a_time = self.changing.lock();
+        let state = self.state();
+        state.clock.check_move(now_ms)?;
+        state.timers.advance_to(now_ms);
+        Ok(())
     }
 
     /// Deletes now what retention lets go of, without waiting for `log.retention.check.interval.ms`.
     pub fn run_retention(&self) {
-        housekeeper::run(&self.state);
+        let mut turn = self.plan.hand.recorder.as_ref().map(|recorder| recorder.turn());
+        if let Some(turn) = &mut turn {
+            turn.command(Command::RunRetention);
+        }
+        housekeeper::run(&self.state());
     }
 
     /// Stops: takes no more connections, lets the requests under way end, closes the logs.
@@ -323,11 +419,13 @@ impl Broker {
     fn stop_all(&mut self) -> Result<(), ShutdownError> {
         let Some(runtime) = self.runtime.take() else { return Ok(()) };
         let _ = self.stop.send(true);
+        let state = self.state();
+        state.life.stop();
         self.alive = None;
         // Disconnected is what is waited for: all tasks have ended. A task that hangs is left behind.
         let _ = self.ended.lock().recv_timeout(STOP_PATIENCE);
         runtime.shutdown_background();
-        Ok(self.state.topics.logs().close()?)
+        Ok(state.topics.logs().close()?)
     }
 }
 
@@ -336,144 +434,5 @@ impl Drop for Broker {
         if let Err(error) = self.stop_all() {
             tracing::warn!("{error}");
         }
-    }
-}
-
-type Bound = (std::net::TcpListener, (String, u16));
-
-fn bind(listener: &Listener) -> Result<Bound, StartError> {
-    let failed = |why| StartError::Listen { address: listener.bind.clone(), why };
-    let addresses = listener.bind.to_socket_addrs().map_err(failed)?;
-    let mut tried = Err(std::io::Error::new(std::io::ErrorKind::NotFound, "the host has no address"));
-    for address in addresses {
-        tried = tcp::bind(address);
-        if tried.is_ok() {
-            break;
-        }
-    }
-    let bound = tried.map_err(failed)?;
-    let local = bound.local_addr().map_err(failed)?;
-    let advertised = advertised(listener, local);
-    Ok((bound, advertised))
-}
-
-/// The address that clients are told: as configured, with what is bound for what is left out.
-fn advertised(listener: &Listener, local: SocketAddr) -> (String, u16) {
-    let given = listener.advertised.as_deref().unwrap_or(&listener.bind);
-    let (host, port) = match given.rsplit_once(':') {
-        Some((host, port)) if !host.ends_with(':') => (host, port.parse().unwrap_or(0)),
-        _ => (given, 0),
-    };
-    let port = if port == 0 { local.port() } else { port };
-    let host = host.trim_matches(['[', ']']);
-    // An address that means "all of them" is no address to connect to.
-    let host = if matches!(host, "" | "0.0.0.0" | "::") { "localhost" } else { host };
-    (host.to_owned(), port)
-}
-
-/// Has DescribeConfigs show where the broker listens and keeps its data, however it was told.
-fn note_places(config: &ConfigStore, bound: &[Bound], home: &Home) -> Result<(), StartError> {
-    let (mut listeners, mut advertised) = (Vec::new(), Vec::new());
-    for (index, (listener, (host, port))) in bound.iter().enumerate() {
-        let name = if index == 0 { "PLAINTEXT".to_owned() } else { format!("PLAINTEXT_{}", index + 1) };
-        listeners.push(format!("{name}://{}", listener.local_addr()?));
-        advertised.push(format!("{name}://{host}:{port}"));
-    }
-    config.note("listeners", listeners.join(","));
-    config.note("advertised.listeners", advertised.join(","));
-    if let Home::Folder(folder) = home {
-        config.note("log.dirs", folder.display().to_string());
-    }
-    Ok(())
-}
-
-/// Opens the data and puts the broker's parts together.
-fn open(
-    home: Home,
-    config: ConfigStore,
-    clock: Clock,
-    seed: Option<u64>,
-) -> Result<Arc<BrokerState>, StartError> {
-    let random = Random::new(seed);
-    let now_ms = clock.now_ms();
-    let producer_id_expiration_ms = i64::from(config.settings().producer_id_expiration_ms);
-    let logs =
-        LogManager::open(&home, ManagerSettings { producer_id_expiration_ms, ..ManagerSettings::default() })?;
-    let cluster_id = logs.cluster_id(|| ids::base64(&random.uuid()))?;
-    let (metadata, remembered) = MetadataJournal::open(&logs, now_ms)?;
-    strays::take_away(&logs, &remembered)?;
-    let metadata = Arc::new(metadata);
-    let settings = config.settings();
-    let request_memory = usize::try_from(settings.queued_max_request_bytes).ok().filter(|bytes| *bytes > 0);
-    let timers = Timers::new(clock.clone());
-    let groups = GroupCoordinator::new(clock.clone(), Arc::clone(&timers), GroupSettings::of(&settings));
-    let state = Arc::new(BrokerState {
-        node_id: settings.node_id,
-        cluster_id,
-        rack: settings.broker_rack.clone(),
-        timers,
-        groups,
-        clock,
-        random,
-        config,
-        topics: Topics::new(logs, Arc::clone(&metadata)),
-        metadata,
-        sessions: FetchSessions::default(),
-        producer_ids: ProducerIds::default(),
-        request_memory: RequestMemoryPool::new(request_memory.unwrap_or(DEFAULT_REQUEST_MEMORY_BYTES)),
-        places: tcp::Places::default(),
-        complaints: Complaints::new(),
-        listeners: RwLock::default(),
-    });
-    restore(&state, remembered.records)?;
-    if let Some(topic) = state.topics.get(OFFSETS_TOPIC) {
-        state.attach_groups(&topic).map_err(|error| StartError::Groups { why: error.to_string() })?;
-    }
-    Ok(state)
-}
-
-/// Brings back what the metadata journal remembers.
-fn restore(state: &BrokerState, remembered: Vec<MetadataRecord>) -> Result<(), StartError> {
-    /// The number of the config resource type "topic".
-    const TOPIC: i8 = 2;
-    let mut overrides: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-    for record in &remembered {
-        if let MetadataRecord::Config { resource_type, resource_name, name, value } = record {
-            match value {
-                Some(value) if *resource_type == TOPIC => {
-                    overrides.entry(resource_name.clone()).or_default().insert(name.clone(), value.clone());
-                }
-                value => state.config.apply(*resource_type, resource_name, name, value.as_deref()),
-            }
-        }
-    }
-    for record in remembered {
-        match record {
-            MetadataRecord::Topic { name, id, partitions } => {
-                let overrides = overrides.remove(&name).unwrap_or_default();
-                let options = state.config.topic_options(&overrides);
-                let topic = NewTopic { name: name.clone(), id, partitions, overrides, options };
-                let opened = state.topics.restore(&topic, state.clock.now_ms());
-                opened.map_err(|error| match error {
-                    TopicError::Open(error) => StartError::Data(error),
-                    error => StartError::Topic { name, why: error.to_string() },
-                })?;
-            }
-            MetadataRecord::ProducerIds { next } => state.producer_ids.restore(next),
-            MetadataRecord::RemoveTopic { .. } | MetadataRecord::Config { .. } => {}
-        }
-    }
-    Ok(())
-}
-
-fn create_if_missing(state: &BrokerState, name: &str, partitions: Option<i32>) -> Result<(), StartError> {
-    let failed = |why| StartError::Topic { name: name.to_owned(), why };
-    let partitions = partitions.unwrap_or_else(|| state.config.settings().num_partitions);
-    if partitions < 1 {
-        return Err(failed(format!("{partitions} partitions were asked for; give 1 or more")));
-    }
-    match state.create_topic(name, partitions, BTreeMap::new()) {
-        Ok(_) | Err(TopicError::Exists(_)) => Ok(()),
-        Err(error) => Err(failed(error.to_string())),
     }
 }

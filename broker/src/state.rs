@@ -13,7 +13,9 @@ use crate::coordinator::group::GroupCoordinator;
 use crate::coordinator::journal::JournalError;
 use crate::coordinator::partition_log;
 use crate::fetch::FetchSessions;
+use crate::hand::Hand;
 use crate::limits::RequestMemoryPool;
+use crate::lives::Life;
 use crate::metadata::MetadataJournal;
 use crate::producer_ids::ProducerIds;
 use crate::random::Random;
@@ -21,8 +23,9 @@ use crate::timers::Timers;
 use crate::topics::{NewTopic, OFFSETS_TOPIC, TRANSACTION_TOPIC, Topic, TopicError, Topics};
 use crate::transport::tcp::Places;
 
-/// Everything that a handler may reach.
+/// Everything that a handler may reach, in one of the broker's lives.
 pub(crate) struct BrokerState {
+    pub(crate) life: Life,
     pub(crate) node_id: i32,
     pub(crate) cluster_id: String,
     pub(crate) rack: Option<String>,
@@ -38,6 +41,8 @@ pub(crate) struct BrokerState {
     pub(crate) request_memory: RequestMemoryPool,
     pub(crate) places: Places,
     pub(crate) complaints: Complaints,
+    /// What a test has the broker in hand with, over all of its lives.
+    pub(crate) hand: Arc<Hand>,
     /// The addresses that clients are told, one for each listener.
     pub(crate) listeners: RwLock<Vec<(String, u16)>>,
 }
@@ -58,15 +63,16 @@ impl BrokerState {
     ) -> Result<Arc<Topic>, TopicError> {
         let options = self.config.topic_options(&overrides);
         let id = self.random.uuid();
-        self.topics.create(
-            NewTopic { name: name.to_owned(), id, partitions, overrides, options },
-            self.clock.now_ms(),
-        )
+        let new = NewTopic { name: name.to_owned(), id, partitions, overrides, options };
+        let created = self.topics.create(new, self.clock.now_ms());
+        self.hand.bell.ring();
+        created
     }
 
     /// Deletes a topic with all that is kept of it: records, configs, and the offsets that groups have in it.
     pub(crate) fn delete_topic(&self, topic: &Arc<Topic>) -> Result<(), TopicError> {
         let deleted = self.topics.delete(topic, self.clock.now_ms());
+        self.hand.bell.ring();
         if !matches!(deleted, Ok(()) | Err(TopicError::Delete(_))) {
             return deleted;
         }

@@ -71,7 +71,11 @@ mod tests {
         let log = logs.open_log(topic, partition, Uuid::from_u128(id), Arc::default(), 0).unwrap();
         let record = RecordToWrite { value: Some(Bytes::from_static(b"v")), ..RecordToWrite::default() };
         let batch = batch::build(vec![record], &BuildOptions::default());
-        log.append(&batch, &AppendContext { now_ms: 0, leader_epoch: 0, origin: Origin::Client }).unwrap();
+        log.append(
+            &batch,
+            &AppendContext { now_ms: 0, leader_epoch: 0, origin: Origin::Client, fault: None },
+        )
+        .unwrap();
     }
 
     #[test]

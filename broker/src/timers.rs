@@ -1,16 +1,18 @@
 //! Work that falls due at a time of the broker's clock, run in the order of its deadlines.
 //!
-//! Knows nothing of what the work is. One driver task sleeps until the next deadline of a system clock; a manual clock
+//! Deadlines are counted in steady milliseconds: a system clock that somebody sets moves none of them. Knows nothing of
+//! what the work is. One driver task sleeps until the next deadline of a system clock; a manual clock
 //! has no driver: [`Timers::advance_to`] runs what falls due, on the caller's thread, before it returns.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::clock::Clock;
+use crate::journal::Recorder;
 
 /// A piece of work; it is given its own deadline, or the time at which it runs if that is later.
 pub(crate) type Job = Box<dyn FnOnce(i64) + Send>;
@@ -22,7 +24,7 @@ pub(crate) struct TimerId {
     number: u64,
 }
 
-/// The longest sleep of the driver. The system's clock can jump (a laptop wakes up); work is late by this at the most.
+/// The longest sleep of the driver: nothing that goes wrong with one wake-up makes work later than that.
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 
 /// All that is waiting for its time.
@@ -30,6 +32,8 @@ pub(crate) struct Timers {
     clock: Clock,
     queue: Mutex<Queue>,
     changed: Notify,
+    /// Where it is journaled that time has done something.
+    recorder: OnceLock<Arc<Recorder>>,
 }
 
 #[derive(Default)]
@@ -38,9 +42,21 @@ struct Queue {
     next_number: u64,
 }
 
+/// Cancels a job when whoever waits for it gives up.
+struct Cancel {
+    timers: Arc<Timers>,
+    id: TimerId,
+}
+
+impl Drop for Cancel {
+    fn drop(&mut self) {
+        self.timers.cancel(self.id);
+    }
+}
+
 impl Timers {
     pub(crate) fn new(clock: Clock) -> Arc<Self> {
-        Arc::new(Timers { clock, queue: Mutex::default(), changed: Notify::new() })
+        Arc::new(Timers { clock, queue: Mutex::default(), changed: Notify::new(), recorder: OnceLock::new() })
     }
 
     /// Runs `job` once the clock has reached `deadline_ms`.
@@ -58,6 +74,17 @@ impl Timers {
         id
     }
 
+    /// Returns once the clock has gone on by `time`.
+    pub(crate) async fn wait(self: &Arc<Self>, time: Duration) {
+        let (to, reached) = oneshot::channel();
+        let ms = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        let deadline = self.clock.steady_ms().saturating_add(ms);
+        let id = self.schedule(deadline, Box::new(move |_| _ = to.send(())));
+        let _given_up = Cancel { timers: Arc::clone(self), id };
+        // An error says that the job is gone without having run: there is nothing to wait for any more.
+        let _ = reached.await;
+    }
+
     /// Forgets a job. One that has run, or runs right now, is not undone.
     pub(crate) fn cancel(&self, id: TimerId) {
         // The job may own the last reference to something that schedules in its drop: let go of the lock first.
@@ -67,6 +94,10 @@ impl Timers {
 
     /// Moves a manual clock to `target_ms`, stopping at each deadline on the way to run what falls due there.
     pub(crate) fn advance_to(&self, target_ms: i64) {
+        let mut turn = self.recorder.get().map(|recorder| recorder.turn());
+        if let Some(turn) = &mut turn {
+            turn.advance(target_ms);
+        }
         while let Some((id, job)) = self.take_due(target_ms) {
             self.clock.move_to(id.deadline_ms);
             job(id.deadline_ms);
@@ -77,14 +108,36 @@ impl Timers {
     /// Sleeps and runs what falls due, until it is dropped. Only for a system clock.
     pub(crate) async fn drive(self: Arc<Self>) {
         loop {
-            let now = self.clock.now_ms();
-            while let Some((id, job)) = self.take_due(now) {
+            let now = self.clock.live_steady_ms();
+            if self.until_next(now).is_zero() {
                 // Retention and expiry touch files: other tasks of this thread move elsewhere meanwhile.
-                tokio::task::block_in_place(|| job(id.deadline_ms.max(now)));
+                tokio::task::block_in_place(|| self.do_what_is_due());
             }
-            let sleep = self.until_next(self.clock.now_ms());
+            let sleep = self.until_next(self.clock.live_steady_ms());
             let _ = tokio::time::timeout(sleep, self.changed.notified()).await;
         }
+    }
+
+    /// Does what is due by the system's clock, and journals it.
+    fn do_what_is_due(&self) {
+        let mut turn = self.recorder.get().map(|recorder| recorder.turn());
+        if let Some(turn) = &mut turn {
+            turn.due();
+        }
+        self.run_due(self.clock.steady_ms());
+    }
+
+    /// Does what is due at `now_ms`, wherever the clock stands.
+    pub(crate) fn run_due(&self, now_ms: i64) {
+        while let Some((id, job)) = self.take_due(now_ms) {
+            job(id.deadline_ms.max(now_ms));
+        }
+    }
+
+    /// Has it journaled from now on that time has done something.
+    pub(crate) fn journal_to(&self, recorder: Arc<Recorder>) {
+        // Set once, when the broker is put together.
+        let _ = self.recorder.set(recorder);
     }
 
     fn take_due(&self, now_ms: i64) -> Option<(TimerId, Job)> {

@@ -3,17 +3,21 @@
 //! Readers look up a topic under a short read lock. Changes are made one at a time: remembered in the metadata
 //! journal first, then applied.
 
-use std::collections::{BTreeMap, HashMap};
+mod registry;
+
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use klamm_storage::{AppendError, LogManager, LogOptions, OpenError, StorageError};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use uuid::Uuid;
 
-use crate::limits::{MAX_PARTITIONS, MAX_TOPICS};
 use crate::metadata::{MetadataJournal, MetadataRecord};
 use crate::partition::Partition;
+
+use registry::Registry;
+pub(crate) use registry::{TopicImage, TopicImages};
 
 /// Where committed offsets and groups are kept.
 pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
@@ -119,18 +123,15 @@ pub(crate) struct Topics {
     changing: Mutex<()>,
 }
 
-#[derive(Default)]
-struct Registry {
-    by_name: BTreeMap<Arc<str>, Arc<Topic>>,
-    by_id: HashMap<Uuid, Arc<Topic>>,
-    /// Names with dots read as underscores: two topics may not differ by that alone.
-    by_metric_name: HashMap<String, Arc<str>>,
-    partitions: usize,
-}
-
 impl Topics {
     pub(crate) fn new(logs: LogManager, journal: Arc<MetadataJournal>) -> Self {
         Topics { logs, journal, registry: RwLock::default(), changing: Mutex::new(()) }
+    }
+
+    /// Topics that hold what `images` do, in memory. Each is opened when somebody asks for it.
+    pub(crate) fn asleep(logs: LogManager, journal: Arc<MetadataJournal>, images: TopicImages) -> Self {
+        let registry = RwLock::new(Registry::asleep(images));
+        Topics { logs, journal, registry, changing: Mutex::new(()) }
     }
 
     pub(crate) fn logs(&self) -> &LogManager {
@@ -138,36 +139,84 @@ impl Topics {
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<Arc<Topic>> {
-        self.registry.read().by_name.get(name).cloned()
+        {
+            let registry = self.registry.read();
+            if let Some(topic) = registry.get(name) {
+                return Some(Arc::clone(topic));
+            }
+            registry.sleeping(name)?;
+        }
+        self.wake(name)
     }
 
     pub(crate) fn by_id(&self, id: Uuid) -> Option<Arc<Topic>> {
-        self.registry.read().by_id.get(&id).cloned()
+        let name = {
+            let registry = self.registry.read();
+            if let Some(topic) = registry.by_id(id) {
+                return Some(Arc::clone(topic));
+            }
+            registry.name_of(id)?
+        };
+        self.get(&name).filter(|topic| topic.id == id)
     }
 
     /// All topics, by name.
     pub(crate) fn all(&self) -> Vec<Arc<Topic>> {
-        self.registry.read().by_name.values().cloned().collect()
+        let sleeping = self.registry.read().all_sleeping();
+        for image in sleeping {
+            self.get(&image.name);
+        }
+        self.registry.read().all().cloned().collect()
+    }
+
+    /// Opens a topic that sleeps. Another may have done so meanwhile.
+    fn wake(&self, name: &str) -> Option<Arc<Topic>> {
+        let mut registry = self.registry.write();
+        if let Some(topic) = registry.get(name) {
+            return Some(Arc::clone(topic));
+        }
+        let image = registry.sleeping(name)?;
+        match self.open_images(&image) {
+            Ok(partitions) => {
+                let topic = Topic::new(&NewTopic::from(&*image), partitions);
+                registry.wake(&topic);
+                Some(topic)
+            }
+            Err(error) => {
+                // In memory, with names that are free, there is nothing that could fail.
+                tracing::error!("the topic '{}' of a snapshot cannot be opened: {error}", image.name);
+                None
+            }
+        }
+    }
+
+    fn open_images(&self, image: &TopicImage) -> Result<Vec<Arc<Partition>>, OpenError> {
+        let mut partitions = Vec::with_capacity(image.partitions.len());
+        for (index, log) in (0..).zip(image.partitions.iter()) {
+            let options = Arc::clone(&image.options);
+            let log = self.logs.open_image(&image.name, index, image.id, options, log, 0)?;
+            partitions.push(Arc::new(Partition::new(index, log)));
+        }
+        Ok(partitions)
+    }
+
+    /// Keeps topics from being created, changed and deleted for as long as it is held.
+    pub(crate) fn hold(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock()
+    }
+
+    /// What all topics hold at one moment. The caller holds [`hold`](Topics::hold).
+    ///
+    /// # Errors
+    /// If a log cannot be looked at.
+    pub(crate) fn freeze(&self) -> Result<TopicImages, StorageError> {
+        let frozen = self.logs.freeze()?;
+        Ok(self.registry.write().images(frozen))
     }
 
     /// Whether a topic of this name could be created as things stand.
     pub(crate) fn check_name_is_free(&self, name: &str) -> Result<(), TopicError> {
-        check_name(name)?;
-        let registry = self.registry.read();
-        if registry.by_name.contains_key(name) {
-            return Err(TopicError::Exists(name.to_owned()));
-        }
-        if let Some(other) = registry.by_metric_name.get(&metric_name(name)) {
-            return Err(TopicError::InvalidName(format!(
-                "Topic '{name}' collides with existing topic: {other}"
-            )));
-        }
-        if registry.by_name.len() >= MAX_TOPICS {
-            return Err(TopicError::TooMany(format!(
-                "This broker holds {MAX_TOPICS} topics and takes no more."
-            )));
-        }
-        Ok(())
+        self.registry.read().check_name_is_free(name)
     }
 
     /// Whether there is room for as many partitions more.
@@ -238,8 +287,9 @@ impl Topics {
             self.take_back(&added);
             return Err(error.into());
         }
-        self.registry.write().partitions += added.len();
+        let count = added.len();
         topic.partitions.write().extend(added);
+        self.registry.write().grow(topic, count);
         Ok(())
     }
 
@@ -260,8 +310,16 @@ impl Topics {
         records.extend(changed.map(|(name, value)| config(&topic.name, name, Some(value.clone()))));
         self.journal.append(records, now_ms)?;
         *topic.overrides.write() = Arc::new(overrides);
-        apply_options(topic, options);
+        self.apply_options(topic, options);
         Ok(())
+    }
+
+    /// Has the logs of a topic follow `options` from now on.
+    pub(crate) fn apply_options(&self, topic: &Topic, options: &Arc<LogOptions>) {
+        for partition in topic.partitions() {
+            partition.log().set_options(Arc::clone(options));
+        }
+        self.registry.write().note_change(topic);
     }
 
     /// Whether a topic that was looked up before is still the one of its name. What is remembered of one that is gone
@@ -323,47 +381,9 @@ impl Topics {
     }
 }
 
-/// Has the logs of a topic follow `options` from now on.
-pub(crate) fn apply_options(topic: &Topic, options: &Arc<LogOptions>) {
-    for partition in topic.partitions() {
-        partition.log().set_options(Arc::clone(options));
-    }
-}
-
-impl Registry {
-    fn add(&mut self, topic: &Arc<Topic>) {
-        self.partitions += topic.partitions.read().len();
-        self.by_metric_name.insert(metric_name(&topic.name), Arc::clone(&topic.name));
-        self.by_name.insert(Arc::clone(&topic.name), Arc::clone(topic));
-        self.by_id.insert(topic.id, Arc::clone(topic));
-    }
-
-    fn remove(&mut self, topic: &Topic) {
-        self.partitions = self.partitions.saturating_sub(topic.partitions.read().len());
-        self.by_metric_name.remove(&metric_name(&topic.name));
-        self.by_name.remove(&topic.name);
-        self.by_id.remove(&topic.id);
-    }
-
-    fn check_room(&self, partitions: i32) -> Result<(), TopicError> {
-        let wanted = usize::try_from(partitions).unwrap_or(0);
-        if self.partitions + wanted <= MAX_PARTITIONS {
-            return Ok(());
-        }
-        Err(TopicError::TooMany(format!(
-            "This broker holds {} partitions and takes {MAX_PARTITIONS} at the most.",
-            self.partitions
-        )))
-    }
-}
-
 fn config(topic: &str, name: &str, value: Option<String>) -> MetadataRecord {
     let (resource_name, name) = (topic.to_owned(), name.to_owned());
     MetadataRecord::Config { resource_type: TOPIC_RESOURCE, resource_name, name, value }
-}
-
-fn metric_name(name: &str) -> String {
-    name.replace('.', "_")
 }
 
 /// Kafka's rules for a topic's name, and its words for what breaks them.

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use klamm::{Broker, BrokerBuilder};
+use klamm::{Broker, BrokerBuilder, JournalOptions};
 
 /// What the broker is to be like.
 #[derive(Debug, clap::Args)]
@@ -19,6 +19,14 @@ pub(crate) struct BrokerArgs {
     /// Set any broker config by Kafka's name for it; can be given several times.
     #[arg(long, value_name = "KEY=VALUE")]
     config: Vec<String>,
+
+    /// Draw every random choice (ids, chances of faults) from this seed.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// Write the run down in this file, to have it again with `klamm replay`.
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
 
     /// Take configs from a server.properties file; --config goes before what it says.
     #[arg(long, value_name = "FILE")]
@@ -50,6 +58,12 @@ impl BrokerArgs {
                 }
                 None => builder.topic_with_default_partitions(topic),
             };
+        }
+        if let Some(seed) = self.seed {
+            builder = builder.seed(seed);
+        }
+        if let Some(journal) = &self.journal {
+            builder = builder.journal(JournalOptions::file(journal));
         }
         Ok(match &self.data_dir {
             Some(folder) => builder.data_dir(folder),

@@ -4,6 +4,7 @@ mod broker_args;
 pub(crate) mod check;
 mod logging;
 mod output;
+pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod serve;
 mod signals;

@@ -27,7 +27,8 @@ fn a_batch(records: usize) -> Bytes {
 /// The time that `times` appends of `records` take.
 fn append(home: &Home, records: &Bytes, times: u64) -> Duration {
     let manager = LogManager::open(home, ManagerSettings::default()).expect("the data can be opened");
-    let cx = AppendContext { now_ms: 1_700_000_000_000, leader_epoch: 0, origin: Origin::Client };
+    let cx =
+        AppendContext { now_ms: 1_700_000_000_000, leader_epoch: 0, origin: Origin::Client, fault: None };
     let each = (LOG_BYTES / records.len()) as u64;
     let (mut left, mut took) = (times, Duration::ZERO);
     while left > 0 {

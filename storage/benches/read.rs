@@ -22,7 +22,8 @@ fn reads(criterion: &mut Criterion) {
         timestamp: 1_700_000_000_000,
     };
     let records = batch::build(vec![record; BATCH_RECORDS as usize], &BuildOptions::default());
-    let cx = AppendContext { now_ms: 1_700_000_000_000, leader_epoch: 0, origin: Origin::Client };
+    let cx =
+        AppendContext { now_ms: 1_700_000_000_000, leader_epoch: 0, origin: Origin::Client, fault: None };
     let homes = [("memory", Home::Memory), ("folder", Home::Folder(folder.path().to_owned()))];
     for (place, home) in homes {
         let manager = LogManager::open(&home, ManagerSettings::default()).expect("the data can be opened");

@@ -17,6 +17,11 @@ pub(crate) struct EpochStart {
 pub(crate) struct LeaderEpochs(Vec<EpochStart>);
 
 impl LeaderEpochs {
+    /// All of them, in increasing order.
+    pub(crate) fn entries(&self) -> &[EpochStart] {
+        &self.0
+    }
+
     /// The latest epoch, if there is one.
     pub(crate) fn latest(&self) -> Option<i32> {
         self.0.last().map(|last| last.epoch)

@@ -16,7 +16,7 @@
 //! let record = RecordToWrite { value: Some("hello".into()), ..Default::default() };
 //! let appended = log.append(
 //!     &batch::build([record], &BuildOptions::default()),
-//!     &AppendContext { now_ms: 0, leader_epoch: 0, origin: Origin::Client },
+//!     &AppendContext { now_ms: 0, leader_epoch: 0, origin: Origin::Client, fault: None },
 //! )?;
 //! let read = log.read(appended.base_offset, 1024, true, ReadUpTo::HighWatermark)?;
 //! let batch = batch::batches(&read.records).next().ok_or("nothing was read")?;
@@ -29,6 +29,7 @@ mod checkpoint;
 mod epochs;
 mod error;
 mod fs;
+mod image;
 pub mod inspect;
 mod log;
 mod manager;
@@ -43,9 +44,10 @@ mod validate;
 
 pub use error::{AppendError, OpenError, ReadError, StorageError};
 pub use fs::Faults;
+pub use image::{ImageError, LogImage};
 pub use klamm_protocol::batch;
-pub use log::{AppendContext, Appended, Log, Origin, Read, ReadUpTo, RetentionDone};
-pub use manager::{FoundLog, LogManager};
+pub use log::{AppendContext, Appended, DiskFault, Log, Origin, Read, ReadUpTo, RetentionDone};
+pub use manager::{FoundLog, FrozenLog, LogManager};
 pub use options::{CompressionType, Home, LogOptions, ManagerSettings, TimestampType};
 pub use producer::ProducerInfo;
 pub use segment::read::TimestampOffset;

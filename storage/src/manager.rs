@@ -16,11 +16,23 @@ use uuid::Uuid;
 use crate::checkpoint::{self, Offsets};
 use crate::error::{OpenError, StorageError};
 use crate::fs;
+use crate::image::LogImage;
 use crate::log::{History, Log};
 use crate::options::{Home, LogOptions, ManagerSettings};
 use crate::shared::Shared;
 
 pub use home::FoundLog;
+
+/// What a log held when its manager was frozen.
+#[derive(Debug, Clone)]
+pub struct FrozenLog {
+    /// The topic's name.
+    pub topic: Arc<str>,
+    /// The partition's number.
+    pub partition: i32,
+    /// What it held.
+    pub image: Arc<LogImage>,
+}
 
 /// The logs of a broker.
 pub struct LogManager {
@@ -152,6 +164,65 @@ impl LogManager {
                 Log::in_folder(shared, &folder, (topic, partition, topic_id), options, history, now_ms)
             }
         }
+    }
+
+    /// Opens a log that holds what `image` does, and shares its memory. Nothing is copied before it is appended to.
+    ///
+    /// # Errors
+    /// If it is open already, or the manager has a folder: what lies there is opened from there.
+    pub fn open_image(
+        &self,
+        topic: &str,
+        partition: i32,
+        topic_id: Uuid,
+        options: Arc<LogOptions>,
+        image: &Arc<LogImage>,
+        now_ms: i64,
+    ) -> Result<Arc<Log>, OpenError> {
+        if let Home::Folder(folder) = &self.home {
+            return Err(OpenError::file(
+                folder,
+                "a snapshot's log is opened in memory, and this is a folder",
+            ));
+        }
+        let mut logs = self.logs.lock();
+        if logs.closed {
+            return Err(OpenError::Closed);
+        }
+        let key = (Arc::from(topic), partition);
+        if logs.open.contains_key(&key) || logs.opening.contains(&key) {
+            return Err(OpenError::AlreadyOpen { topic: topic.to_owned(), partition });
+        }
+        let log = Log::thaw(Arc::clone(&self.shared), (topic, partition, topic_id), options, image, now_ms);
+        logs.open.insert(key, Arc::clone(&log));
+        Ok(log)
+    }
+
+    /// Takes a snapshot of all logs at one moment: no append lies between that of one log and that of another. Gives what
+    /// those logs hold that have changed since this was last called, and costs as much as they are.
+    ///
+    /// # Errors
+    /// If a file cannot be mapped. Then the logs still count as changed.
+    pub fn freeze(&self) -> Result<Vec<FrozenLog>, StorageError> {
+        // Whoever changes a log that is not in the list waits for it: nothing else has to be held still.
+        let mut changed = self.shared.changed.lock();
+        let logs: Vec<_> = {
+            let open = &self.logs.lock().open;
+            changed.iter().filter_map(|key| open.get(key).cloned()).collect()
+        };
+        let mut states: Vec<_> = logs.iter().map(|log| log.hold()).collect();
+        let mut frozen = Vec::with_capacity(logs.len());
+        for (log, state) in logs.iter().zip(&states) {
+            let image = log.freeze(state).map_err(StorageError::io("mapping a segment for a snapshot"))?;
+            frozen.push(FrozenLog {
+                topic: log.shared_topic(),
+                partition: log.partition(),
+                image: Arc::new(image),
+            });
+        }
+        states.iter_mut().for_each(|state| state.unchanged());
+        changed.clear();
+        Ok(frozen)
     }
 
     fn history(&self, topic: &str, partition: i32) -> History {

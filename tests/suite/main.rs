@@ -18,6 +18,7 @@ mod harness;
 mod interop;
 mod run;
 mod serve;
+mod snapshots;
 mod tidy;
 mod topics;
 mod wire;

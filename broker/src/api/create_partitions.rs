@@ -77,6 +77,7 @@ fn add(
     topics.check_room(more)?;
     if !validate_only {
         topics.add_partitions(&topic, asked.count, cx.broker.clock.now_ms())?;
+        cx.broker.hand.bell.ring();
     }
     Ok(())
 }

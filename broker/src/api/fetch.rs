@@ -28,7 +28,7 @@ pub(crate) async fn handle(cx: &RequestContext, request: FetchRequest) -> Answer
     if !(0..=READ_COMMITTED).contains(&request.isolation_level) {
         return Ok(all_failed(cx, named, ResponseError::UnknownServerError));
     }
-    let now_ms = broker.clock.now_ms();
+    let now_ms = broker.clock.steady_ms();
     let planned = broker.sessions.plan(
         SessionRequest {
             id: request.session_id,
@@ -52,7 +52,11 @@ pub(crate) async fn handle(cx: &RequestContext, request: FetchRequest) -> Answer
         reader.as_follower = is_follower(&request);
         reader.min_bytes = usize::try_from(request.min_bytes).unwrap_or(0).min(most);
         reader.read_committed = request.isolation_level == READ_COMMITTED;
-        reader.read(Duration::from_millis(request.max_wait_ms.max(0).unsigned_abs().into()))
+        if let Some(verdict) = cx.verdict() {
+            reader.refuse(verdict);
+        }
+        let max_wait = Duration::from_millis(request.max_wait_ms.max(0).unsigned_abs().into());
+        reader.read(max_wait, cx.patience.clone())
     };
     let (session_id, partitions) = match plan {
         Plan::Sessionless(targets) => (0, read(targets).await.partitions),
@@ -71,7 +75,7 @@ pub(crate) async fn handle(cx: &RequestContext, request: FetchRequest) -> Answer
             (session.id(), partitions)
         }
     };
-    Ok(FetchAnswer { error_code: 0, session_id, topics: by_topic(partitions) })
+    Ok(FetchAnswer { session_id, topics: by_topic(partitions), ..FetchAnswer::default() })
 }
 
 /// Whether another broker asks, to copy the partitions: none is assigned any.
@@ -117,7 +121,7 @@ fn all_failed(cx: &RequestContext, named: Vec<(PartitionKey, Target)>, error: Re
         (key, partition)
     };
     let topics = if cx.version() < TOPIC_IDS { by_topic(named.into_iter().map(failed).collect()) } else { Vec::new() };
-    FetchAnswer { error_code: error.code(), session_id: 0, topics }
+    FetchAnswer { error_code: error.code(), topics, ..FetchAnswer::default() }
 }
 
 /// Puts neighbours of one topic together.

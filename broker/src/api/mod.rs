@@ -3,12 +3,13 @@
 //! A handler decodes, authorises, delegates and encodes; what is decided, is decided below it.
 
 use bytes::Bytes;
-use kafka_protocol::messages::ApiKey;
-use kafka_protocol::protocol::{Decodable, VersionRange};
+use kafka_protocol::messages::{ApiKey, ResponseHeader};
+use kafka_protocol::protocol::{Decodable, HeaderVersion, Request, VersionRange};
 use klamm_protocol::guard;
 
 use crate::context::{Answer, Refusal, RequestContext};
 use crate::dispatch::{Body, Reply as _};
+use crate::faults::{self, Refused};
 
 /// An API that is served, and the versions of it.
 #[derive(Debug)]
@@ -38,6 +39,17 @@ fn decode<R: Decodable>(key: ApiKey, version: i16, body: &Bytes) -> Answer<R> {
     R::decode(&mut body, version).map_err(|error| malformed(&error))
 }
 
+/// An answer as the protocol library prints it, one field a line; none if it cannot be read. Only for answers that this
+/// process wrote, or that have come through a checksum: they are not guarded.
+fn describe<R: Request>(version: i16, frame: &Bytes) -> Option<String>
+where
+    R::Response: std::fmt::Debug,
+{
+    let mut rest = frame.get(4..).map(|rest| frame.slice_ref(rest))?;
+    ResponseHeader::decode(&mut rest, R::Response::header_version(version)).ok()?;
+    Some(format!("{:#?}", R::Response::decode(&mut rest, version).ok()?))
+}
+
 macro_rules! apis {
     ($($module:ident $key:ident $min:literal ..= $max:literal: $request:ident => $reply:ty;)*) => {
         $(pub(crate) mod $module;)*
@@ -47,15 +59,38 @@ macro_rules! apis {
             $(Api { key: ApiKey::$key, versions: VersionRange { min: $min, max: $max } },)*
         ];
 
+        /// An answer of an API of the table, with its length in front, in words.
+        pub(crate) fn describe_answer(key: ApiKey, version: i16, frame: &Bytes) -> Option<String> {
+            match key {
+                $(ApiKey::$key => describe::<kafka_protocol::messages::$request>(version, frame),)*
+                _ => None,
+            }
+        }
+
         /// Decodes a request of an API of the table, has it handled, and encodes the answer.
         pub(crate) async fn call(key: ApiKey, cx: &RequestContext, body: Bytes) -> Answer<Body> {
             match key {
                 $(ApiKey::$key => {
-                    let request: kafka_protocol::messages::$request = decode(key, cx.version(), &body)?;
+                    let mut request: kafka_protocol::messages::$request = decode(key, cx.version(), &body)?;
                     drop(body);
+                    let mut splice = None;
+                    if cx.verdict.is_some() {
+                        match Box::pin(faults::begin(cx, key, &mut request)).await? {
+                            Refused::Nothing => {}
+                            Refused::Part(part) => splice = Some(part),
+                            Refused::Whole(reply) => {
+                                let reply: $reply = Box::pin(faults::end(cx, None, Ok(reply))).await?;
+                                return reply.into_body(cx.version());
+                            }
+                            Refused::Close(reason) => return Err(Refusal::Close(reason)),
+                        }
+                    }
                     // In a box, so that an idle connection does not hold room for the largest handler.
-                    let reply: $reply = Box::pin($module::handle(cx, request)).await?;
-                    reply.into_body(cx.version())
+                    let mut reply: Answer<$reply> = Box::pin($module::handle(cx, request)).await;
+                    if cx.verdict().is_some() {
+                        reply = Box::pin(faults::end(cx, splice, reply)).await;
+                    }
+                    reply?.into_body(cx.version())
                 })*
                 other => Err(Refusal::Close(format!("it asked for {other:?}, which is not served"))),
             }

@@ -17,10 +17,12 @@ use kafka_protocol::messages::produce_response::{
 };
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
+use klamm_storage::DiskFault;
 use klamm_storage::batch::{BatchHeader, Codec};
 
 use crate::context::{Answer, Refusal, RequestContext};
 use crate::error_code;
+use crate::faults::DiskTrouble;
 use crate::partition::Partition;
 use crate::topics::Topic;
 
@@ -146,7 +148,11 @@ fn append(cx: &RequestContext, topic: &Topic, partition: &Partition, records: &B
         return refused(index, error);
     }
     let response = PartitionProduceResponse::default().with_index(index);
-    match partition.append(records, cx.broker.clock.now_ms()) {
+    let fault = cx.verdict().and_then(|verdict| verdict.disk(topic.name(), index)).map(|trouble| match trouble {
+        DiskTrouble::Full => DiskFault::Full,
+        DiskTrouble::FailedSync => DiskFault::FailedSync,
+    });
+    match partition.append(records, cx.broker.clock.now_ms(), fault) {
         Ok(appended) => response
             .with_base_offset(appended.base_offset)
             .with_log_append_time_ms(appended.log_append_time)

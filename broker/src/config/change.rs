@@ -288,7 +288,7 @@ fn alter_broker(state: &BrokerState, name: &str, wish: Wish<'_>, validate_only: 
     remember(state, BROKER_RESOURCE, name, now, &next)?;
     state.config.replace(after);
     for topic in state.topics.all() {
-        topics::apply_options(&topic, &state.config.topic_options(&topic.overrides()));
+        state.topics.apply_options(&topic, &state.config.topic_options(&topic.overrides()));
     }
     Ok(())
 }

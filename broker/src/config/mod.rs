@@ -57,7 +57,7 @@ mod group_definitions;
 mod layers;
 mod log_options;
 pub(crate) mod loggers;
-mod resource_rules;
+pub(crate) mod resource_rules;
 #[cfg(test)]
 mod rules_tests;
 mod settings;
@@ -65,8 +65,9 @@ mod store;
 mod topic_definitions;
 mod value;
 
+pub(crate) use layers::Layers;
 pub(crate) use settings::BrokerSettings;
-pub(crate) use store::ConfigStore;
+pub(crate) use store::{ConfigStore, check_remembered};
 
 /// Kafka's number of the config resource type "topic".
 pub(crate) const TOPIC_RESOURCE: i8 = 2;

@@ -72,6 +72,30 @@ impl ConfigStore {
         Ok(ConfigStore { layers: RwLock::new(Arc::new(layers)), settings, changing: Mutex::new(()) })
     }
 
+    /// A store with configs that another has checked.
+    pub(crate) fn of(layers: Arc<Layers>, settings: Arc<BrokerSettings>) -> ConfigStore {
+        let (layers, settings) = (RwLock::new(layers), RwLock::new(settings));
+        ConfigStore { layers, settings, changing: Mutex::new(()) }
+    }
+
+    /// Takes over what was set dynamically in `others`, all of it and nothing besides. It has been checked.
+    pub(crate) fn take_dynamic(&self, others: &Layers) {
+        let own = self.layers();
+        let same = own.cluster == others.cluster
+            && own.broker == others.broker
+            && own.groups == others.groups
+            && own.client_metrics == others.client_metrics;
+        if !same {
+            self.replace(Layers { fixed: own.fixed.clone(), ..others.clone() });
+        }
+    }
+
+    /// Whether a topic's own configs come to the same here as they do among `others`.
+    pub(crate) fn gives_the_options_of(&self, others: &Layers) -> bool {
+        let none = Overrides::new();
+        *self.topic_options(&none) == others.log_options(&none)
+    }
+
     /// The typed configs as they are now.
     pub(crate) fn settings(&self) -> Arc<BrokerSettings> {
         Arc::clone(&self.settings.read())
@@ -202,6 +226,19 @@ impl ConfigStore {
             Err(error) => tracing::warn!("a remembered config is left out: {error}"),
         }
     }
+}
+
+/// Checks dynamic configs that come from elsewhere, as far as they are known here.
+///
+/// # Errors
+/// The first value that does not pass.
+pub(crate) fn check_remembered(layers: &Layers) -> Result<(), ConfigError> {
+    for (name, value) in layers.cluster.iter().chain(&layers.broker) {
+        if let Some(known) = definition_behind(name) {
+            known.parse(value)?;
+        }
+    }
+    broker_rules::check_together(layers)
 }
 
 fn is_known(name: &str) -> bool {

@@ -11,6 +11,7 @@ use crate::dispatch::{Body, Reply};
 /// What a Fetch is answered with.
 #[derive(Debug, Default)]
 pub(crate) struct FetchAnswer {
+    pub(crate) throttle_time_ms: i32,
     pub(crate) error_code: i16,
     pub(crate) session_id: i32,
     pub(crate) topics: Vec<FetchedTopic>,
@@ -84,7 +85,7 @@ impl Reply for FetchAnswer {
         let header_version = FetchResponse::header_version(version);
         let mut body = Body::new(header_version, 32 + names + partitions * PARTITION_BYTES);
         let out = body.out();
-        out.put_i32(0); // throttle time
+        out.put_i32(self.throttle_time_ms);
         if version >= 7 {
             out.put_i16(self.error_code);
             out.put_i32(self.session_id);
@@ -224,7 +225,7 @@ mod tests {
         diverging.diverging_epoch = Some((2, 99));
         let partitions = vec![good, FetchedPartition::failed(1, 3), diverging];
         let topic = FetchedTopic { name: Arc::from("t"), id: Uuid::from_u128(7), partitions };
-        FetchAnswer { error_code: 0, session_id: 12, topics: vec![topic] }
+        FetchAnswer { throttle_time_ms: 0, error_code: 0, session_id: 12, topics: vec![topic] }
     }
 
     /// The same answer in kafka-protocol's types.

@@ -1,5 +1,6 @@
 //! Reading the partitions of a fetch, and waiting until they have enough.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,9 @@ use klamm_storage::{ReadError, ReadUpTo};
 
 use super::answer::FetchedPartition;
 use super::session::PartitionKey;
-use crate::partition::{Partition, Waiter};
+use crate::faults::Verdict;
+use crate::partition::{Partition, Waiting};
+use crate::patience::Patience;
 use crate::state::BrokerState;
 
 /// What a reader wants of a partition.
@@ -25,6 +28,8 @@ struct Source {
     key: PartitionKey,
     target: Target,
     partition: Arc<Partition>,
+    /// The error that a fault has it answered with.
+    refused: Option<i16>,
 }
 
 /// One fetch on its way.
@@ -72,7 +77,9 @@ impl Reader {
             let topic = if uses_topic_ids { broker.topics.by_id(key.1) } else { broker.topics.get(&key.0) };
             let found = topic.as_ref().and_then(|topic| topic.partition(key.2));
             match (topic, found) {
-                (Some(_), Some(partition)) => reader.sources.push(Source { key, target, partition }),
+                (Some(_), Some(partition)) => {
+                    reader.sources.push(Source { key, target, partition, refused: None })
+                }
                 (topic, _) => {
                     let by_id = uses_topic_ids && topic.is_none();
                     let error = if by_id {
@@ -89,22 +96,33 @@ impl Reader {
         reader
     }
 
+    /// Has the partitions that faults refuse answered with their errors.
+    pub(crate) fn refuse(&mut self, verdict: &Verdict) {
+        for source in &mut self.sources {
+            let log = source.partition.log();
+            source.refused = verdict.of_partition(log.topic(), log.partition());
+        }
+    }
+
     /// Reads until `min_bytes` are there, something has to be told at once, or `max_wait` of real time is over.
-    pub(crate) async fn read(mut self, max_wait: Duration) -> Read {
+    pub(crate) async fn read(mut self, max_wait: Duration, patience: Patience) -> Read {
         let mut read = self.read_once();
         if !self.must_wait(&read) || max_wait.is_zero() {
             return self.finish(read);
         }
         let waiting =
             Waiting::enter(self.sources.iter().map(|source| Arc::clone(&source.partition)).collect());
-        let deadline = tokio::time::Instant::now() + max_wait;
+        let mut over = pin!(patience.pass(max_wait));
         loop {
             // Once more after entering: records may have come between the first look and now.
             read = self.read_once();
-            if !self.must_wait(&read)
-                || tokio::time::timeout_at(deadline, waiting.waiter.woken()).await.is_err()
-            {
+            if !self.must_wait(&read) {
                 return self.finish(read);
+            }
+            tokio::select! {
+                biased;
+                () = waiting.woken() => {}
+                () = &mut over => return self.finish(read),
             }
         }
     }
@@ -140,6 +158,9 @@ impl Reader {
         let (partition, target) = (&source.partition, &source.target);
         let index = partition.index();
         let failed = |error: ResponseError| FetchedPartition::failed(index, error.code());
+        if let Some(code) = source.refused {
+            return FetchedPartition::failed(index, code);
+        }
         let Ok(max_bytes) = usize::try_from(target.max_bytes) else {
             return failed(ResponseError::UnknownServerError);
         };
@@ -186,25 +207,5 @@ impl Reader {
                 failed(ResponseError::KafkaStorageError)
             }
         }
-    }
-}
-
-/// A waiter that is entered with its partitions, and taken out again when dropped: also where the request is abandoned.
-struct Waiting {
-    waiter: Arc<Waiter>,
-    partitions: Vec<Arc<Partition>>,
-}
-
-impl Waiting {
-    fn enter(partitions: Vec<Arc<Partition>>) -> Self {
-        let waiter = Arc::new(Waiter::default());
-        partitions.iter().for_each(|partition| partition.wait(&waiter));
-        Waiting { waiter, partitions }
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.partitions.iter().for_each(|partition| partition.stop_waiting(&self.waiter));
     }
 }

@@ -123,6 +123,12 @@ impl FetchSessions {
         Ok(Plan::Incremental { session, targets })
     }
 
+    /// The partitions that a session remembers; none if there is no such session.
+    pub(crate) fn followed(&self, id: i32) -> Vec<PartitionKey> {
+        let session = self.cache.lock().sessions.get(&id).map(|slot| Arc::clone(&slot.session));
+        session.map_or_else(Vec::new, |session| session.lock().partitions.keys().cloned().collect())
+    }
+
     /// Remembers a new session for a reader that has just been told `answered`, and gives its id; 0 if none is free.
     pub(crate) fn create(
         &self,

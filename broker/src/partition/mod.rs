@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use bytes::Bytes;
-use klamm_storage::{AppendContext, AppendError, Appended, Log, Origin};
+use klamm_storage::{AppendContext, AppendError, Appended, DiskFault, Log, Origin};
 
 pub(crate) use offsets::{FoundOffset, OffsetSpec};
-pub(crate) use wait::Waiter;
+pub(crate) use wait::Waiting;
 
-use wait::Waiters;
+use wait::{Waiter, Waiters};
 
 /// One partition of a topic.
 pub(crate) struct Partition {
@@ -45,12 +45,19 @@ impl Partition {
     /// Appends what a client sent, and wakes the fetches that wait for it.
     ///
     /// Success guarantees what the log's flush policy guarantees: the records survive the death of the process.
-    pub(crate) fn append(&self, records: &Bytes, now_ms: i64) -> Result<Appended, AppendError> {
+    /// With `fault` it meets that trouble of the disk on purpose.
+    pub(crate) fn append(
+        &self,
+        records: &Bytes,
+        now_ms: i64,
+        fault: Option<DiskFault>,
+    ) -> Result<Appended, AppendError> {
+        let append = || self.append_from(records, now_ms, Origin::Client, fault);
         if self.log.options().flush_messages == i64::MAX {
-            return self.append_from(records, now_ms, Origin::Client);
+            return append();
         }
         // The append may wait for the disk: other tasks of this thread move elsewhere meanwhile.
-        tokio::task::block_in_place(|| self.append_from(records, now_ms, Origin::Client))
+        tokio::task::block_in_place(append)
     }
 
     /// Appends what one of the broker's own coordinators has to remember.
@@ -59,24 +66,36 @@ impl Partition {
         records: &Bytes,
         now_ms: i64,
     ) -> Result<Appended, AppendError> {
-        self.append_from(records, now_ms, Origin::Coordinator)
+        self.append_from(records, now_ms, Origin::Coordinator, None)
     }
 
-    fn append_from(&self, records: &Bytes, now_ms: i64, origin: Origin) -> Result<Appended, AppendError> {
-        let cx = AppendContext { now_ms, leader_epoch: self.leader_epoch(), origin };
+    fn append_from(
+        &self,
+        records: &Bytes,
+        now_ms: i64,
+        origin: Origin,
+        fault: Option<DiskFault>,
+    ) -> Result<Appended, AppendError> {
+        let cx = AppendContext { now_ms, leader_epoch: self.leader_epoch(), origin, fault };
         let appended = self.log.append(records, &cx)?;
         self.waiters.wake();
         Ok(appended)
     }
 
     /// Enters `waiter` to be woken by the next append; it may be woken for nothing.
-    pub(crate) fn wait(&self, waiter: &Arc<Waiter>) {
+    fn wait(&self, waiter: &Arc<Waiter>) {
         self.waiters.add(waiter);
     }
 
     /// Takes `waiter` out again.
-    pub(crate) fn stop_waiting(&self, waiter: &Arc<Waiter>) {
+    fn stop_waiting(&self, waiter: &Arc<Waiter>) {
         self.waiters.remove(waiter);
+    }
+
+    /// Whether anybody waits for records.
+    #[cfg(test)]
+    pub(crate) fn has_waiters(&self) -> bool {
+        self.waiters.any()
     }
 
     /// Wakes whoever waits, because what they wait for will not come: the topic is deleted, or leadership has moved.

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::Partition;
+
 /// One fetch that waits, entered with every partition that it reads.
 #[derive(Debug, Default)]
 pub(crate) struct Waiter {
@@ -44,10 +46,41 @@ impl Waiters {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn any(&self) -> bool {
+        self.any.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn wake(&self) {
         std::sync::atomic::fence(Ordering::SeqCst);
         if self.any.load(Ordering::SeqCst) {
             self.waiting.lock().iter().for_each(|waiter| waiter.woken.notify_one());
         }
+    }
+}
+
+/// A waiter that is entered with its partitions, and taken out again when dropped: also where the request is abandoned.
+pub(crate) struct Waiting {
+    waiter: Arc<Waiter>,
+    partitions: Vec<Arc<Partition>>,
+}
+
+impl Waiting {
+    /// Enters a waiter with each of `partitions`.
+    pub(crate) fn enter(partitions: Vec<Arc<Partition>>) -> Self {
+        let waiter = Arc::new(Waiter::default());
+        partitions.iter().for_each(|partition| partition.wait(&waiter));
+        Waiting { waiter, partitions }
+    }
+
+    /// Returns once one of the partitions has got more, or has gone, since the last call.
+    pub(crate) async fn woken(&self) {
+        self.waiter.woken().await;
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.partitions.iter().for_each(|partition| partition.stop_waiting(&self.waiter));
     }
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use crate::context::Peer;
-use crate::dispatch::{Outcome, dispatch};
+use crate::dispatch::{Outcome, Then, dispatch};
 use crate::frame::ResponseFrame;
+use crate::look::{Opened, TransportKind};
 use crate::state::BrokerState;
 
 /// Requests that may be under way on one connection; sending one more waits.
@@ -89,20 +90,22 @@ impl InProcessConnection {
     }
 }
 
-/// Opens a connection, served by a task on `runtime` until it is dropped or the broker stops.
+/// Opens a connection, served by a task on `runtime` until it is dropped or the broker's life ends.
 pub(crate) fn connect(
     broker: Arc<BrokerState>,
     runtime: &Handle,
-    mut stop: watch::Receiver<bool>,
     alive: impl Send + 'static,
 ) -> InProcessConnection {
     let (requests, incoming) = mpsc::channel(REQUESTS_UNDER_WAY);
     let (outgoing, responses) = mpsc::channel(REQUESTS_UNDER_WAY);
+    // From now on, and not once the task has begun: who opens it sees it.
+    let opened = broker.hand.traffic.open(TransportKind::InProcess, String::new());
+    let mut ended = broker.life.ended();
     runtime.spawn(async move {
         let _alive = alive;
         tokio::select! {
-            () = serve(&broker, incoming, outgoing) => {}
-            _ = stop.wait_for(|stop| *stop) => {}
+            () = serve(&broker, &opened, incoming, outgoing) => {}
+            _ = ended.wait_for(|ended| *ended) => {}
         }
     });
     InProcessConnection { requests: InProcessSender(requests), responses: InProcessReceiver(responses) }
@@ -110,10 +113,11 @@ pub(crate) fn connect(
 
 async fn serve(
     broker: &Arc<BrokerState>,
+    opened: &Opened,
     mut incoming: mpsc::Receiver<Bytes>,
     outgoing: mpsc::Sender<ResponseFrame>,
 ) {
-    let peer = Peer { host: Arc::from("/127.0.0.1"), listener: 0 };
+    let peer = Peer { host: Arc::from("/127.0.0.1"), listener: 0, seen: opened.seen() };
     while let Some(request) = incoming.recv().await {
         match dispatch(broker, &peer, request).await {
             Outcome::Respond(response) => {
@@ -122,9 +126,26 @@ async fn serve(
                 }
             }
             Outcome::Nothing => {}
+            Outcome::Ended => return,
             Outcome::Close(reason) => {
                 broker.complaints.note(|| format!("closed a connection within the process: {reason}"));
                 return;
+            }
+            Outcome::Faulty(response, then) => {
+                if let Some(response) = response.filter(|response| !response.is_empty())
+                    && outgoing.send(response).await.is_err()
+                {
+                    return;
+                }
+                match then {
+                    Then::Close => return,
+                    Then::Mute(time) => {
+                        tokio::select! {
+                            () = tokio::time::sleep(time) => {}
+                            () = outgoing.closed() => return,
+                        }
+                    }
+                }
             }
         }
     }

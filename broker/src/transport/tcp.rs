@@ -12,6 +12,8 @@ use tokio::sync::watch;
 use crate::connection::{self, Ended};
 use crate::context::Peer;
 use crate::limits::MAX_CONNECTIONS;
+use crate::lives::Current;
+use crate::look::TransportKind;
 use crate::state::BrokerState;
 
 /// Connections that may wait to be accepted.
@@ -32,7 +34,7 @@ pub(crate) fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 pub(crate) async fn accept(
     listener: TcpListener,
     index: usize,
-    broker: Arc<BrokerState>,
+    broker: Arc<Current>,
     mut stop: watch::Receiver<bool>,
     alive: impl Clone + Send + 'static,
 ) {
@@ -45,9 +47,10 @@ pub(crate) async fn accept(
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => return,
         };
+        let broker = broker.get();
         match accepted {
             Ok((stream, address)) => {
-                let (broker, stop, alive) = (Arc::clone(&broker), stop.clone(), alive.clone());
+                let (stop, alive) = (broker.life.ended(), alive.clone());
                 let Some(place) = Place::take(&broker, address.ip()) else { continue };
                 tokio::spawn(async move {
                     let _alive = alive;
@@ -74,7 +77,9 @@ async fn serve(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("{address}: answers may be held back by the system: {error}");
     }
-    let peer = Peer { host: Arc::from(format!("/{}", address.ip()).as_str()), listener };
+    let opened = broker.hand.traffic.open(TransportKind::Tcp, address.to_string());
+    let host = Arc::from(format!("/{}", address.ip()).as_str());
+    let peer = Peer { host, listener, seen: opened.seen() };
     match connection::serve(stream, peer, Arc::clone(broker), stop).await {
         ended @ (Ended::Refused(_) | Ended::Frame(_)) => {
             broker.complaints.note(|| format!("closed the connection from {address}: {ended}"));

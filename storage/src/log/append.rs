@@ -24,6 +24,15 @@ pub enum Origin {
     Coordinator,
 }
 
+/// Trouble with the disk that one append meets on purpose, for tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskFault {
+    /// There is no room for the batch.
+    Full,
+    /// The sync after the batch fails, whether the flush policy asks for one or not.
+    FailedSync,
+}
+
 /// What an append needs to know besides the batch.
 #[derive(Debug, Clone, Copy)]
 pub struct AppendContext {
@@ -33,6 +42,8 @@ pub struct AppendContext {
     pub leader_epoch: i32,
     /// Who sent the batch.
     pub origin: Origin,
+    /// Trouble to meet on purpose.
+    pub fault: Option<DiskFault>,
 }
 
 /// Where a batch went.
@@ -64,12 +75,20 @@ impl Log {
         let options = self.options();
         let mut batch = self.check(records, cx, &options)?;
         let mut state = self.usable()?;
-        self.assign(&mut batch, cx)?;
+        self.touch(&mut state);
+        self.assign(&mut state, &mut batch, cx)?;
         let segment = self.roll_for(&mut state, &batch.header, &options, cx.now_ms)?;
         if let Some(earlier) = self.check_producer(&state, &batch.header, cx)? {
             return Ok(self.duplicate_of(&earlier));
         }
+        if cx.fault == Some(DiskFault::Full) {
+            return Err(AppendError::DiskFull(io::ErrorKind::StorageFull.into()));
+        }
         let mut appender = self.write(&mut state, &segment, &batch, &options)?;
+        if cx.fault == Some(DiskFault::FailedSync) {
+            let why = io::Error::other("the sync failed on purpose");
+            return Err(self.fail(&mut state, "syncing the log", why).into());
+        }
         segment.index(&batch.header, segment.len(), options.index_interval_bytes);
         self.flush_with(&mut state, &mut appender, &batch.header, &options, cx.now_ms)?;
         self.publish(&mut state, appender, &batch.header);
@@ -98,13 +117,13 @@ impl Log {
     }
 
     /// Gives the batch its offset and epoch, and the checksum that goes with a changed head.
-    fn assign(&self, batch: &mut Checked, cx: &AppendContext) -> Result<(), AppendError> {
+    fn assign(&self, state: &mut State, batch: &mut Checked, cx: &AppendContext) -> Result<(), AppendError> {
         batch.header.base_offset = self.log_end_offset();
         batch.header.leader_epoch = cx.leader_epoch;
         if batch.checksum_changed {
             batch.header.crc = header::checksum(&batch.header.to_bytes(), &batch.records);
         }
-        Ok(self.note_epoch(cx.leader_epoch, batch.header.base_offset)?)
+        Ok(self.note_epoch(state, cx.leader_epoch, batch.header.base_offset)?)
     }
 
     fn check_producer(

@@ -9,6 +9,7 @@
 
 mod append;
 mod flush;
+mod freeze;
 mod open;
 mod read;
 mod retention;
@@ -28,13 +29,13 @@ use crate::producer::{ProducerInfo, Producers};
 use crate::segment::{Place, Segment};
 use crate::shared::Shared;
 
-pub use append::{AppendContext, Appended, Origin};
+pub use append::{AppendContext, Appended, DiskFault, Origin};
 pub(crate) use open::{History, read_topic_id};
 pub use read::{Read, ReadUpTo};
 pub use retention::RetentionDone;
 
 /// Segments in the order of their offsets. The last one is appended to.
-type Segments = Arc<Vec<Arc<Segment>>>;
+pub(crate) type Segments = Arc<Vec<Arc<Segment>>>;
 
 /// The log of a partition.
 ///
@@ -61,11 +62,20 @@ pub struct Log {
 }
 
 /// What appends are checked against and change.
-struct State {
+pub(crate) struct State {
     producers: Producers,
     last_flush_ms: i64,
+    /// Whether anything has changed since the last snapshot, and the log's manager knows of it.
+    changed: bool,
     /// Why the log takes nothing any more, if it does not.
     out_of_use: Option<OutOfUse>,
+}
+
+impl State {
+    /// Its changes so far are in a snapshot.
+    pub(crate) fn unchanged(&mut self) {
+        self.changed = false;
+    }
 }
 
 /// Why a log takes nothing any more.
@@ -163,8 +173,8 @@ impl Log {
     /// # Errors
     /// If it cannot be written down.
     pub fn assign_epoch(&self, epoch: i32) -> Result<(), StorageError> {
-        let _state = self.usable()?;
-        self.note_epoch(epoch, self.log_end_offset())
+        let mut state = self.usable()?;
+        self.note_epoch(&mut state, epoch, self.log_end_offset())
     }
 
     /// The idempotent producers that the log remembers, by id.
@@ -174,14 +184,18 @@ impl Log {
 
     /// Forgets the idempotent producers that have not written for as long as the manager's settings say.
     pub fn expire_producers(&self, now_ms: i64) {
-        self.state.lock().producers.expire(now_ms, self.shared.settings.producer_id_expiration_ms);
+        let mut state = self.state.lock();
+        if state.producers.expire(now_ms, self.shared.settings.producer_id_expiration_ms) {
+            self.touch(&mut state);
+        }
     }
 
     /// Notes the start of an epoch, on disk first.
-    fn note_epoch(&self, epoch: i32, start_offset: i64) -> Result<(), StorageError> {
+    fn note_epoch(&self, state: &mut State, epoch: i32, start_offset: i64) -> Result<(), StorageError> {
         if self.epochs.read().latest() >= Some(epoch) && epoch >= 0 {
             return Ok(());
         }
+        self.touch(state);
         let mut epochs = self.epochs.write();
         let mut changed = epochs.clone();
         if changed.assign(epoch, start_offset) {
@@ -239,6 +253,15 @@ impl std::fmt::Debug for Log {
 }
 
 impl Log {
+    pub(crate) fn shared_topic(&self) -> Arc<str> {
+        Arc::clone(&self.topic)
+    }
+
+    /// Holds the log still: nothing is appended or let go of as long as this is held.
+    pub(crate) fn hold(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
     /// Whether the log start offset is not where a segment begins, and so has to be written down.
     pub(crate) fn starts_within_segment(&self) -> bool {
         self.segments().first().is_some_and(|first| first.base_offset() < self.log_start_offset())

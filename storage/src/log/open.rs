@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use parking_lot::{Mutex, RwLock};
 use uuid::Uuid;
 
-use super::{Log, State};
+use super::{Log, Segments, State};
 use crate::epochs::{self, LeaderEpochs};
 use crate::error::{OpenError, ReadError};
 use crate::options::LogOptions;
@@ -69,6 +69,10 @@ impl Log {
         };
         let log = Log::new(shared, Place::Folder(path), name, options, found, now_ms);
         log.has_folder.store(exists, Ordering::Relaxed);
+        if exists {
+            // No snapshot has what the folder holds.
+            log.touch(&mut log.state.lock());
+        }
         Ok(Arc::new(log))
     }
 
@@ -87,7 +91,7 @@ impl Log {
         Ok(())
     }
 
-    fn new(
+    pub(super) fn new(
         shared: Arc<Shared>,
         place: Place,
         (topic, partition, topic_id): (&str, i32, Uuid),
@@ -103,7 +107,7 @@ impl Log {
             place,
             shared,
             options: RwLock::new(options),
-            segments: RwLock::new(Arc::new(found.segments)),
+            segments: RwLock::new(found.segments),
             log_start: AtomicI64::new(found.log_start),
             log_end: AtomicI64::new(found.log_end),
             first_unstable: AtomicI64::new(unstable),
@@ -111,19 +115,24 @@ impl Log {
             deleted: AtomicBool::new(false),
             has_folder: AtomicBool::new(false),
             epochs: RwLock::new(found.epochs),
-            state: Mutex::new(State { producers: found.producers, last_flush_ms: now_ms, out_of_use: None }),
+            state: Mutex::new(State {
+                producers: found.producers,
+                last_flush_ms: now_ms,
+                changed: false,
+                out_of_use: None,
+            }),
         }
     }
 }
 
-/// What a folder holds.
-struct Found {
-    segments: Vec<Arc<Segment>>,
-    log_start: i64,
-    log_end: i64,
-    recovery_point: i64,
-    producers: Producers,
-    epochs: LeaderEpochs,
+/// What a log begins with.
+pub(super) struct Found {
+    pub(super) segments: Segments,
+    pub(super) log_start: i64,
+    pub(super) log_end: i64,
+    pub(super) recovery_point: i64,
+    pub(super) producers: Producers,
+    pub(super) epochs: LeaderEpochs,
 }
 
 impl Found {
@@ -132,7 +141,7 @@ impl Found {
         let mut epochs = LeaderEpochs::default();
         epochs.assign(0, 0);
         let producers = Producers::default();
-        Found { segments: Vec::new(), log_start: 0, log_end: 0, recovery_point: 0, producers, epochs }
+        Found { segments: Arc::default(), log_start: 0, log_end: 0, recovery_point: 0, producers, epochs }
     }
 }
 
@@ -173,6 +182,7 @@ fn find(
     } else {
         history.recovery_point.filter(|end| *end <= log_end).unwrap_or(0)
     };
+    let segments = Arc::new(segments);
     Ok(Found { segments, log_start, log_end, recovery_point, producers, epochs })
 }
 

@@ -30,7 +30,7 @@ impl Log {
     pub fn apply_retention(&self, now_ms: i64) -> Result<RetentionDone, StorageError> {
         let mut state = self.usable()?;
         let options = self.options();
-        let mut done = self.delete_below_start()?;
+        let mut done = self.delete_below_start(&mut state)?;
         if options.delete {
             let by_size = self.oversized(&options);
             done = done.and(self.delete_oldest(&mut state, by_size, &options, now_ms)?);
@@ -46,21 +46,22 @@ impl Log {
     /// # Errors
     /// [`StorageError::OffsetOutOfRange`] for an offset above the high watermark or below -1.
     pub fn delete_records(&self, before: i64) -> Result<i64, StorageError> {
-        let _state = self.usable()?;
+        let mut state = self.usable()?;
         let (start, end) = (self.log_start_offset(), self.high_watermark());
         let offset = if before == -1 { end } else { before };
         if offset < 0 || offset > end {
             return Err(StorageError::OffsetOutOfRange { offset: before, start, end });
         }
-        self.move_start(offset)?;
-        self.delete_below_start()?;
+        self.move_start(&mut state, offset)?;
+        self.delete_below_start(&mut state)?;
         Ok(self.log_start_offset())
     }
 
-    fn move_start(&self, offset: i64) -> Result<(), StorageError> {
+    fn move_start(&self, state: &mut State, offset: i64) -> Result<(), StorageError> {
         if offset <= self.log_start_offset() {
             return Ok(());
         }
+        self.touch(state);
         self.log_start.store(offset, Ordering::Release);
         let mut epochs = self.epochs.write();
         let mut changed = epochs.clone();
@@ -116,12 +117,12 @@ impl Log {
             rolled.map_err(StorageError::io("rolling the log"))?;
         }
         let kept_from = segments.get(count).map_or(self.log_end_offset(), |segment| segment.base_offset());
-        self.move_start(kept_from)?;
-        self.delete_below_start()
+        self.move_start(state, kept_from)?;
+        self.delete_below_start(state)
     }
 
     /// Deletes the segments all of whose records lie below the log start offset. The last one stays.
-    fn delete_below_start(&self) -> Result<RetentionDone, StorageError> {
+    fn delete_below_start(&self, state: &mut State) -> Result<RetentionDone, StorageError> {
         let start = self.log_start_offset();
         let segments = self.segments();
         let gone = segments
@@ -131,6 +132,7 @@ impl Log {
         if gone == 0 {
             return Ok(RetentionDone::default());
         }
+        self.touch(state);
         let (old, kept) = segments.split_at(gone);
         // First they are taken out of readers' sight.
         *self.segments.write() = Arc::new(kept.to_vec());

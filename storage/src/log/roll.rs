@@ -19,11 +19,13 @@ impl Log {
         options: &LogOptions,
         now_ms: i64,
     ) -> Result<Arc<Segment>, AppendError> {
-        let Some(active) = self.segments().last().cloned() else {
+        let Some(last) = self.segments().last().cloned() else {
             // With the first files comes the one that says which epoch they begin with.
             self.write_epochs(&self.epochs.read())?;
             return Ok(self.add_segment(options, now_ms));
         };
+        let reopened = self.reopen_last(&last, options).map_err(AppendError::DiskFull)?;
+        let Some(active) = reopened else { return self.roll(state, options, now_ms).map_err(not_rolled) };
         let largest = active.limit().min(options.segment_bytes as usize);
         let relative_end = header.last_offset().saturating_sub(active.base_offset());
         let is_full = active.len() + header.size() > largest
@@ -33,10 +35,7 @@ impl Log {
         if active.len() == 0 && header.size() <= largest || !is_full && !is_old {
             return Ok(active);
         }
-        self.roll(state, options, now_ms).map_err(|why| match why.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => AppendError::DiskFull(why),
-            _ => AppendError::Storage(StorageError::Io { doing: "rolling the log".to_owned(), why }),
-        })
+        self.roll(state, options, now_ms).map_err(not_rolled)
     }
 
     /// Begins a new segment if the last one is older than `segment.ms`. Says whether it did.
@@ -104,6 +103,7 @@ impl Log {
         options: &LogOptions,
         now_ms: i64,
     ) -> io::Result<Arc<Segment>> {
+        self.touch(state);
         if let Some(active) = self.segments().last().filter(|active| active.len() > 0) {
             active.seal()?;
         }
@@ -136,5 +136,12 @@ impl Log {
             crate::segment::remove_if_there(&name::path(folder, *old, name::SNAPSHOT))?;
         }
         Ok(())
+    }
+}
+
+fn not_rolled(why: io::Error) -> AppendError {
+    match why.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => AppendError::DiskFull(why),
+        _ => AppendError::Storage(StorageError::Io { doing: "rolling the log".to_owned(), why }),
     }
 }

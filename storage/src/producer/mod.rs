@@ -5,6 +5,7 @@
 pub(crate) mod snapshot;
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use crate::batch::BatchHeader;
 use crate::batch::header::later_sequence;
@@ -79,13 +80,36 @@ pub struct ProducerInfo {
     pub current_transaction_start_offset: i64,
 }
 
-/// The producers of a log.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// The producers of a log. A clone costs nothing: they are copied by whichever of the two changes first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Producers {
-    by_id: HashMap<i64, Producer>,
+    /// None as long as there never was one: most logs know of none.
+    by_id: Option<Arc<HashMap<i64, Producer>>>,
+}
+
+impl FromIterator<(i64, Producer)> for Producers {
+    fn from_iter<I: IntoIterator<Item = (i64, Producer)>>(producers: I) -> Self {
+        Producers { by_id: Some(Arc::new(producers.into_iter().collect())) }
+    }
 }
 
 impl Producers {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (i64, &Producer)> {
+        self.by_id.iter().flat_map(|by_id| by_id.iter().map(|(id, producer)| (*id, producer)))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.as_ref().map_or(0, |by_id| by_id.len())
+    }
+
+    fn get(&self, id: i64) -> Option<&Producer> {
+        self.by_id.as_ref()?.get(&id)
+    }
+
+    fn change(&mut self) -> &mut HashMap<i64, Producer> {
+        Arc::make_mut(self.by_id.get_or_insert_default())
+    }
+
     /// Whether a batch follows what its producer wrote before. Gives the earlier one if it was appended already.
     ///
     /// `offset` is where the batch would go; `place` is the partition's name. Kafka's messages.
@@ -99,7 +123,7 @@ impl Producers {
         offset: i64,
         place: impl std::fmt::Display,
     ) -> Result<Option<AppendedBatch>, AppendError> {
-        let Some(known) = self.by_id.get(&header.producer_id).filter(|_| header.has_producer_id()) else {
+        let Some(known) = self.get(header.producer_id).filter(|_| header.has_producer_id()) else {
             return Ok(None);
         };
         let (producer_id, epoch, sequence) =
@@ -142,11 +166,11 @@ impl Producers {
         if !header.has_producer_id() {
             return;
         }
-        if self.by_id.len() >= MAX_PRODUCERS && !self.by_id.contains_key(&header.producer_id) {
+        if self.len() >= MAX_PRODUCERS && self.get(header.producer_id).is_none() {
             self.forget_oldest();
         }
         let epoch = header.producer_epoch;
-        let producer = self.by_id.entry(header.producer_id).or_insert_with(|| Producer::new(epoch));
+        let producer = self.change().entry(header.producer_id).or_insert_with(|| Producer::new(epoch));
         if producer.epoch != epoch {
             producer.batches.clear();
             producer.epoch = epoch;
@@ -172,30 +196,35 @@ impl Producers {
 
     /// The offset at which the first open transaction begins.
     pub(crate) fn first_open_transaction(&self) -> Option<i64> {
-        self.by_id.values().filter_map(|producer| producer.transaction_start).min()
+        self.iter().filter_map(|(_, producer)| producer.transaction_start).min()
     }
 
-    /// Forgets producers that have not written for so long and have no transaction open.
-    pub(crate) fn expire(&mut self, now_ms: i64, after_ms: i64) {
-        self.by_id.retain(|_, producer| {
+    /// Forgets producers that have not written for so long and have no transaction open. Says whether there were any.
+    pub(crate) fn expire(&mut self, now_ms: i64, after_ms: i64) -> bool {
+        let stays = |producer: &Producer| {
             producer.transaction_start.is_some() || now_ms.saturating_sub(producer.last_timestamp) < after_ms
-        });
+        };
+        if self.iter().all(|(_, producer)| stays(producer)) {
+            return false;
+        }
+        self.change().retain(|_, producer| stays(producer));
+        true
     }
 
     pub(crate) fn infos(&self) -> Vec<ProducerInfo> {
-        let mut infos: Vec<_> = self.by_id.iter().map(|(id, producer)| producer.info(*id)).collect();
+        let mut infos: Vec<_> = self.iter().map(|(id, producer)| producer.info(id)).collect();
         infos.sort_by_key(|info| info.producer_id);
         infos
     }
 
     #[cold]
     fn forget_oldest(&mut self) {
-        let mut times: Vec<_> = self.by_id.values().map(|producer| producer.last_timestamp).collect();
+        let mut times: Vec<_> = self.iter().map(|(_, producer)| producer.last_timestamp).collect();
         let tenth = times.len() / 10;
         let (_, limit, _) = times.select_nth_unstable(tenth);
         let limit = *limit;
         let mut left = tenth + 1;
-        self.by_id.retain(|_, producer| {
+        self.change().retain(|_, producer| {
             let keep = left == 0 || producer.last_timestamp > limit || producer.transaction_start.is_some();
             left -= usize::from(!keep);
             keep

@@ -4,7 +4,7 @@
 //! i16; last sequence, i32; last offset, i64; the last batch's offset delta, i32; timestamp, i64; coordinator epoch, i32;
 //! the offset at which its open transaction begins or -1, i64. Only the last batch of a producer is in it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::{AppendedBatch, Producer, Producers};
 use crate::inspect::ProducerEntry;
@@ -16,9 +16,9 @@ const PRODUCER_BYTES: usize = 46;
 
 /// The snapshot's bytes.
 pub(crate) fn write(producers: &Producers) -> Vec<u8> {
-    let mut body = Vec::with_capacity(4 + producers.by_id.len() * PRODUCER_BYTES);
-    body.extend((producers.by_id.len() as u32).to_be_bytes());
-    for (id, producer) in &producers.by_id {
+    let mut body = Vec::with_capacity(4 + producers.len() * PRODUCER_BYTES);
+    body.extend((producers.len() as u32).to_be_bytes());
+    for (id, producer) in producers.iter() {
         let none = AppendedBatch { last_sequence: -1, last_offset: -1, offset_delta: 0, timestamp: -1 };
         let last = producer.batches.back().unwrap_or(&none);
         body.extend(id.to_be_bytes());
@@ -49,7 +49,7 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Producers> {
     if count.checked_mul(PRODUCER_BYTES)? != head.0.len() {
         return None;
     }
-    let mut by_id = HashMap::with_capacity(count);
+    let mut found = Vec::with_capacity(count);
     for _ in 0..count {
         let id = i64::from_be_bytes(head.take()?);
         let epoch = i16::from_be_bytes(head.take()?);
@@ -65,15 +65,15 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Producers> {
         }
         let producer =
             Producer { epoch, batches, last_timestamp: timestamp, coordinator_epoch, transaction_start };
-        by_id.insert(id, producer);
+        found.push((id, producer));
     }
-    Some(Producers { by_id })
+    Some(found.into_iter().collect())
 }
 
 impl Producers {
     /// What a snapshot of these producers says, in the order of their ids.
     pub(crate) fn entries(&self) -> Vec<ProducerEntry> {
-        let mut entries: Vec<_> = self.by_id.iter().map(|(id, producer)| entry(*id, producer)).collect();
+        let mut entries: Vec<_> = self.iter().map(|(id, producer)| entry(id, producer)).collect();
         entries.sort_by_key(|entry| entry.producer_id);
         entries
     }

@@ -103,8 +103,9 @@ impl Segment {
         let block = end.next_power_of_two().max(FIRST_ON_HEAP).min(self.limit().max(end));
         let mut new =
             if block <= LARGEST_ON_HEAP { MapWriter::on_heap(block)? } else { self.map_memory(end)? };
-        if let Some(old) = writer.as_ref() {
-            let len = new.write(&[old.map().slice(0..self.len()).unwrap_or_default()])?;
+        let held = self.loaded.read().as_ref().map(|loaded| Arc::clone(&loaded.map));
+        if let Some(old) = held.as_ref().or(writer.as_ref().map(MapWriter::map)) {
+            let len = new.write(&[old.slice(0..self.len()).unwrap_or_default()])?;
             new.publish(len);
         }
         // Readers that hold the old block keep it. Those that come find the new one, which has all that they may see:

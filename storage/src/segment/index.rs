@@ -68,6 +68,16 @@ impl LiveIndexes {
         }
     }
 
+    /// The entries that speak of offsets below `relative_end`, for a writer of its own.
+    pub(crate) fn copy_below(&self, relative_end: u32) -> LiveIndexes {
+        let copy = LiveIndexes::default();
+        let offsets = (0..self.offset_entries()).filter_map(|index| self.offset_entry(index));
+        let times = (0..self.time_entries()).filter_map(|index| self.time_entry(index));
+        offsets.filter(|e| e.relative_offset < relative_end).for_each(|entry| copy.push_offset(entry));
+        times.filter(|e| e.relative_offset < relative_end).for_each(|entry| copy.push_time(entry));
+        copy
+    }
+
     /// The offset index as it is in a file.
     pub(crate) fn offsets_to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.offset_entries() * OFFSET_ENTRY);

@@ -8,6 +8,7 @@
 
 pub(crate) mod append;
 pub(crate) mod cache;
+pub(crate) mod freeze;
 mod grow;
 pub(crate) mod index;
 pub(crate) mod name;
@@ -240,6 +241,10 @@ impl Segment {
 
     /// Makes the files what they would be if the segment were sealed, so that they can be opened without recovery.
     pub(crate) fn close(&self) -> io::Result<()> {
+        if matches!(self.place, Place::Memory) {
+            // There are no files, and other logs may share it.
+            return Ok(());
+        }
         let mut writer = self.writer.lock();
         if !self.is_sealed() {
             self.write_down(&mut writer)?;
@@ -348,10 +353,11 @@ impl Segment {
         *self.loaded.write() = None;
     }
 
-    /// Deletes the files. Whoever holds slices keeps them.
+    /// Deletes the files. Whoever holds slices keeps them. Memory is given back when nobody has the segment any more:
+    /// other logs may share it.
     pub(crate) fn delete(&self) -> io::Result<()> {
-        self.abandon();
         let Place::Folder(folder) = &self.place else { return Ok(()) };
+        self.abandon();
         for kind in [name::LOG, name::OFFSET_INDEX, name::TIME_INDEX, name::TXN_INDEX, name::SNAPSHOT] {
             remove_if_there(&name::path(folder, self.base_offset, kind))?;
         }

@@ -132,27 +132,8 @@ impl Opening<'_> {
         let len = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
         let map = Map::of_sealed_file(&file, len)?;
         let bytes = map.slice(0..len).unwrap_or_default();
-        let mut extent = Extent { len: 0, end_offset: base_offset };
-        let mut why = "what follows is no batch";
-        let end = scan(bytes, 0, |position, header, batch| {
-            if header::checksum_of(batch) != Some(header.crc) {
-                why = "the batch's checksum is wrong";
-                return ControlFlow::Break(());
-            }
-            let relative_end =
-                header.last_offset().checked_sub(base_offset).and_then(|end| i32::try_from(end).ok());
-            if header.base_offset < extent.end_offset
-                || header.last_offset_delta < 0
-                || relative_end.is_none()
-            {
-                why = "the batch's offset does not follow the one before";
-                return ControlFlow::Break(());
-            }
-            segment.index(header, position, self.interval);
-            extent = Extent { len: position + header.size(), end_offset: header.last_offset() + 1 };
-            ControlFlow::Continue(())
-        });
-        let rest = bytes.get(end..).unwrap_or_default();
+        let (extent, why) = segment.index_batches(bytes, self.interval);
+        let rest = bytes.get(extent.len..).unwrap_or_default();
         let rest_len = rest.len();
         let damage = rest.iter().any(|byte| *byte != 0).then_some((why, rest_len));
         drop(map);
@@ -164,6 +145,33 @@ impl Opening<'_> {
         // Nobody else has the file mapped: the log is only being opened.
         file.set_len(extent.len as u64)?;
         Ok(Recovered { segment, damage, kept: false })
+    }
+}
+
+impl Segment {
+    /// Reads every batch of `bytes`, checks it and indexes it. Gives how far they are good, and what is wrong with the next.
+    pub(super) fn index_batches(&self, bytes: &[u8], interval: u32) -> (Extent, &'static str) {
+        let mut extent = Extent { len: 0, end_offset: self.base_offset };
+        let mut why = "what follows is no batch";
+        scan(bytes, 0, |position, header, batch| {
+            if header::checksum_of(batch) != Some(header.crc) {
+                why = "the batch's checksum is wrong";
+                return ControlFlow::Break(());
+            }
+            let relative_end =
+                header.last_offset().checked_sub(self.base_offset).and_then(|end| i32::try_from(end).ok());
+            if header.base_offset < extent.end_offset
+                || header.last_offset_delta < 0
+                || relative_end.is_none()
+            {
+                why = "the batch's offset does not follow the one before";
+                return ControlFlow::Break(());
+            }
+            self.index(header, position, interval);
+            extent = Extent { len: position + header.size(), end_offset: header.last_offset() + 1 };
+            ControlFlow::Continue(())
+        });
+        (extent, why)
     }
 }
 

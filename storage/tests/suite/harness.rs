@@ -16,7 +16,7 @@ pub(crate) const TOPIC_ID: Uuid = Uuid::from_u128(0xcafe);
 pub(crate) const NOW_MS: i64 = 1_700_000_000_000;
 
 pub(crate) fn client() -> AppendContext {
-    AppendContext { now_ms: NOW_MS, leader_epoch: 0, origin: Origin::Client }
+    AppendContext { now_ms: NOW_MS, leader_epoch: 0, origin: Origin::Client, fault: None }
 }
 
 pub(crate) struct House {

@@ -4,6 +4,7 @@
 mod append;
 mod crash;
 mod disk;
+mod freeze;
 mod fuzz;
 mod harness;
 mod inspect;

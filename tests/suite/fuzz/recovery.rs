@@ -40,7 +40,7 @@ fn append(log: &Log, rng: &mut Rng) -> (Range<i64>, u32) {
         payload.extend(record(i64::try_from(index).unwrap(), &rng.bytes(length)));
     }
     let batch = batch(0, i32::try_from(count).unwrap(), &payload);
-    let cx = AppendContext { now_ms: NOW_MS, leader_epoch: 0, origin: Origin::Client };
+    let cx = AppendContext { now_ms: NOW_MS, leader_epoch: 0, origin: Origin::Client, fault: None };
     let appended = log.append(&batch, &cx).unwrap();
     (appended.base_offset..appended.last_offset + 1, checksum(&batch))
 }

@@ -32,7 +32,7 @@ impl ClassicGroup {
         }
         match append.then {
             Then::Join(join) => return self.join_remembered(cx, *join),
-            Then::Assign => self.hand_out_assignments(cx.now, &mut step.replies),
+            Then::Assign => self.hand_out_assignments(cx.steady, &mut step.replies),
             Then::Rejoin(join) => self.finish_rejoin(cx, &join, leader_before, &mut step.replies),
             Then::Empty | Then::Nothing => {}
         }
@@ -55,7 +55,7 @@ impl ClassicGroup {
                 step.replies.push(Reply::Join(join.ticket, answer));
             }
             Then::Assign => {
-                self.call_off_sync(cx.now, error, &mut step.replies);
+                self.call_off_sync(cx.steady, error, &mut step.replies);
                 step.append = self.rebalance_or_complete(cx, &mut step.replies);
             }
             Then::Empty => {
@@ -78,7 +78,7 @@ impl ClassicGroup {
     pub(crate) fn loaded(&mut self, cx: Cx<'_>) -> Step {
         let ids: Vec<String> = self.members.keys().cloned().collect();
         for id in ids {
-            self.renew_session(&id, cx.now);
+            self.renew_session(&id, cx.steady);
         }
         let mut step = Step::default();
         if self.members.len() > cx.settings.max_size {

@@ -14,7 +14,10 @@ pub(crate) type Ticket = u64;
 /// When something happens, and under which settings.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cx<'a> {
+    /// What is written down.
     pub(crate) now: i64,
+    /// What deadlines are counted by: the same as `now` but where somebody sets the system's clock.
+    pub(crate) steady: i64,
     pub(crate) settings: &'a GroupSettings,
 }
 

@@ -40,7 +40,7 @@ impl ClassicGroup {
             return self.rejoin_static(cx, &old_id, join);
         }
         if join.member_id_required && join.instance_id.is_none() {
-            let until = cx.now.saturating_add(i64::from(join.session_timeout_ms));
+            let until = cx.steady.saturating_add(i64::from(join.session_timeout_ms));
             self.pending.insert(join.new_member_id.clone(), until);
             let refused = Joined::refused(ResponseError::MemberIdRequired, &join.new_member_id);
             return Step::joined(join.ticket, refused);
@@ -124,7 +124,7 @@ impl ClassicGroup {
             self.new_member_added = true;
         }
         let mut member = Member::joining(id, join);
-        member.session_ends = Some(cx.now.saturating_add(NEW_MEMBER_JOIN_TIMEOUT_MS));
+        member.session_ends = Some(cx.steady.saturating_add(NEW_MEMBER_JOIN_TIMEOUT_MS));
         self.add_member(member, &join.protocol_type);
         let mut replies = Vec::new();
         let append = self.rebalance_or_complete(cx, &mut replies);
@@ -178,7 +178,7 @@ impl ClassicGroup {
     fn replace_static(&mut self, cx: Cx<'_>, old_id: &str, join: &Join, replies: &mut Vec<Reply>) {
         self.rename_static(old_id, &join.new_member_id, replies);
         // Kafka counts the new session by the old member's time-out, and by the new one from the next heartbeat on.
-        self.renew_session(&join.new_member_id, cx.now);
+        self.renew_session(&join.new_member_id, cx.steady);
         replies.extend(self.update_member(&join.new_member_id, join));
     }
 
@@ -207,7 +207,7 @@ impl ClassicGroup {
         replies: &mut Vec<Reply>,
     ) {
         let id = join.new_member_id.as_str();
-        self.renew_session(id, cx.now);
+        self.renew_session(id, cx.steady);
         replies.extend(self.update_member(id, join));
         let mut answer = self.joined(id);
         if join.may_skip_assignment {

@@ -8,6 +8,7 @@ mod bounds;
 mod classic;
 mod event;
 mod hash;
+mod image;
 mod join;
 mod leave;
 mod member;
@@ -21,10 +22,14 @@ mod subscription;
 mod sync;
 mod view;
 
+pub(crate) use classic::ClassicGroup;
 pub(crate) use event::{GroupSettings, Join, Joined, JoinedMember, Leaving, Protocol, Sync, Synced};
+pub(crate) use image::{Generation, GroupImage};
 pub(crate) use offsets::{Commit, Committer, Offsets};
+pub(crate) use record::OffsetValue;
 pub(crate) use service::GroupCoordinator;
 pub(crate) use state::GroupState;
+pub(crate) use subscription::topics as subscribed_topics;
 pub(crate) use view::{GROUP_TYPE_CLASSIC, GroupView, MemberView};
 
 #[cfg(test)]

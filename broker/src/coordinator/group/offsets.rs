@@ -4,6 +4,7 @@
 //! kept beside the committed ones.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kafka_protocol::error::ResponseError;
 use uuid::Uuid;
@@ -14,28 +15,34 @@ use super::event::{Cx, Step, Then};
 use super::record::{GroupRecord, OffsetValue};
 use super::state::GroupState;
 
-/// Committed offsets by topic and partition.
-#[derive(Debug, Default)]
+/// Committed offsets by partition.
+type Partitions = Arc<BTreeMap<i32, OffsetValue>>;
+
+/// Committed offsets by topic and partition. A clone costs nothing: what one of the two changes is copied then, topic by
+/// topic.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Offsets {
-    by_topic: BTreeMap<String, BTreeMap<i32, OffsetValue>>,
+    by_topic: Arc<BTreeMap<String, Partitions>>,
     count: usize,
 }
 
 impl Offsets {
     pub(super) fn set(&mut self, topic: &str, partition: i32, value: OffsetValue) {
-        if let Some(partitions) = self.by_topic.get_mut(topic) {
-            self.count += usize::from(partitions.insert(partition, value).is_none());
+        let by_topic = Arc::make_mut(&mut self.by_topic);
+        if let Some(partitions) = by_topic.get_mut(topic) {
+            self.count += usize::from(Arc::make_mut(partitions).insert(partition, value).is_none());
         } else {
-            self.by_topic.insert(topic.to_owned(), BTreeMap::from([(partition, value)]));
+            by_topic.insert(topic.to_owned(), Arc::new(BTreeMap::from([(partition, value)])));
             self.count += 1;
         }
     }
 
     pub(super) fn remove(&mut self, topic: &str, partition: i32) {
-        let Some(partitions) = self.by_topic.get_mut(topic) else { return };
-        self.count -= usize::from(partitions.remove(&partition).is_some());
+        let by_topic = Arc::make_mut(&mut self.by_topic);
+        let Some(partitions) = by_topic.get_mut(topic) else { return };
+        self.count -= usize::from(Arc::make_mut(partitions).remove(&partition).is_some());
         if partitions.is_empty() {
-            self.by_topic.remove(topic);
+            by_topic.remove(topic);
         }
     }
 
@@ -44,7 +51,7 @@ impl Offsets {
     }
 
     /// All offsets, topic by topic.
-    pub(crate) fn by_topic(&self) -> &BTreeMap<String, BTreeMap<i32, OffsetValue>> {
+    pub(crate) fn by_topic(&self) -> &BTreeMap<String, Partitions> {
         &self.by_topic
     }
 
@@ -56,7 +63,7 @@ impl Offsets {
         self.count
     }
 
-    fn all(&self) -> impl Iterator<Item = (&str, i32, &OffsetValue)> {
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, i32, &OffsetValue)> {
         self.by_topic
             .iter()
             .flat_map(|(topic, all)| all.iter().map(move |(p, value)| (topic.as_str(), *p, value)))
@@ -117,7 +124,7 @@ impl ClassicGroup {
     ) -> Result<Step, ResponseError> {
         self.check_commit(by)?;
         if matches!(self.state, GroupState::Stable | GroupState::PreparingRebalance) {
-            self.renew_session(&by.member_id, cx.now);
+            self.renew_session(&by.member_id, cx.steady);
         }
         let expire_timestamp = (by.retention_ms != -1).then(|| cx.now.saturating_add(by.retention_ms));
         let mut room = MAX_OFFSETS_PER_GROUP.saturating_sub(self.offsets.len());
@@ -177,7 +184,8 @@ impl ClassicGroup {
 
     /// A topic is gone: so are its offsets.
     pub(crate) fn forget_topic(&mut self, topic: &str) -> Step {
-        let partitions = self.offsets.by_topic.get(topic).into_iter().flat_map(BTreeMap::keys);
+        let partitions =
+            self.offsets.by_topic.get(topic).into_iter().flat_map(|partitions| partitions.keys());
         offsets_step(partitions.map(|partition| self.offset_record(topic, *partition, None)).collect())
     }
 

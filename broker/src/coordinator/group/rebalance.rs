@@ -33,7 +33,7 @@ impl ClassicGroup {
     /// Does what fell due first, if anything did. To be called until nothing is left.
     pub(crate) fn expire(&mut self, cx: Cx<'_>) -> Option<Step> {
         let mut step = Step::default();
-        step.append = match self.take_due(cx.now)? {
+        step.append = match self.take_due(cx.steady)? {
             Due::Join(JoinTimer { phase: JoinPhase::Initial { delay_ms, left_ms }, .. }) => {
                 self.end_initial_delay(cx, delay_ms, left_ms, &mut step.replies)
             }
@@ -102,7 +102,7 @@ impl ClassicGroup {
     /// Begins a rebalance.
     pub(super) fn prepare_rebalance(&mut self, cx: Cx<'_>, replies: &mut Vec<Reply>) -> Option<Append> {
         if self.is(GroupState::CompletingRebalance) {
-            self.call_off_sync(cx.now, ResponseError::RebalanceInProgress, replies);
+            self.call_off_sync(cx.steady, ResponseError::RebalanceInProgress, replies);
         }
         self.unsynced.clear();
         self.sync_ends = None;
@@ -111,13 +111,13 @@ impl ClassicGroup {
         if initial {
             let delay_ms = cx.settings.initial_rebalance_delay_ms;
             let left_ms = self.rebalance_timeout_ms().saturating_sub(delay_ms).max(0);
-            self.start_initial_delay(cx.now, delay_ms, left_ms);
+            self.start_initial_delay(cx.steady, delay_ms, left_ms);
             return None;
         }
         if self.all_joined() {
             return self.complete_join(cx, replies);
         }
-        self.wait_for_joins(cx.now);
+        self.wait_for_joins(cx.steady);
         None
     }
 
@@ -141,7 +141,7 @@ impl ClassicGroup {
         if self.new_member_added && left_ms != 0 {
             self.new_member_added = false;
             let next_ms = cx.settings.initial_rebalance_delay_ms.min(left_ms);
-            self.start_initial_delay(cx.now, next_ms, left_ms.saturating_sub(delay_ms).max(0));
+            self.start_initial_delay(cx.steady, next_ms, left_ms.saturating_sub(delay_ms).max(0));
             return None;
         }
         self.complete_join(cx, replies)
@@ -163,7 +163,7 @@ impl ClassicGroup {
         }
         if !self.elect_leader() && !self.members.is_empty() {
             // Static members alone, and none of them is back: wait on, until their sessions end.
-            let at = cx.now.saturating_add(self.rebalance_timeout_ms().max(SHORTEST_REJOIN_WAIT_MS));
+            let at = cx.steady.saturating_add(self.rebalance_timeout_ms().max(SHORTEST_REJOIN_WAIT_MS));
             self.join_timer = Some(JoinTimer { at, phase: JoinPhase::Later });
             return None;
         }
@@ -180,13 +180,13 @@ impl ClassicGroup {
         for id in ids {
             let answer = self.joined(&id);
             self.answer_join(&id, answer, replies);
-            self.renew_session(&id, cx.now);
+            self.renew_session(&id, cx.steady);
             if let Some(member) = self.members.get_mut(&id) {
                 member.is_new = false;
             }
             self.unsynced.insert(id);
         }
-        self.sync_ends = Some(cx.now.saturating_add(self.rebalance_timeout_ms()));
+        self.sync_ends = Some(cx.steady.saturating_add(self.rebalance_timeout_ms()));
         None
     }
 

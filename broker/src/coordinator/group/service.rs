@@ -1,14 +1,14 @@
 //! The shell around the groups' state machines: locks, timers, those who wait, and the journals.
 //!
-//! One mutex for each group, never held across an await. Lock order: a group, then the registry; never a second group
-//! while one is held. An event is decided, its records are appended, then it is applied and answered, all under the
+//! One mutex for each group, never held across an await. Lock order: the gate, which who takes a snapshot closes; a
+//! group; then the registry; never a second group while one is held. An event is decided, its records are appended, then it is applied and answered, all under the
 //! group's lock. Knows nothing of requests and their versions.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use kafka_protocol::error::ResponseError;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
 use tokio::sync::{oneshot, watch};
 
 use super::bounds::MAX_GROUPS;
@@ -30,6 +30,8 @@ pub(crate) struct GroupCoordinator {
     pub(super) groups: RwLock<HashMap<Arc<str>, Arc<Cell>>>,
     /// The journals, one for each partition of `__consumer_offsets`, once that topic is there.
     pub(super) store: RwLock<Option<Arc<Store>>>,
+    /// Held by whoever changes what is remembered of a group, together with others; alone by who takes a snapshot.
+    pub(super) gate: RwLock<()>,
     /// The timer of the next look for expired offsets.
     pub(super) expiry: Mutex<Option<TimerId>>,
     complaints: Complaints,
@@ -115,6 +117,7 @@ impl GroupCoordinator {
             settings,
             groups: RwLock::default(),
             store: RwLock::default(),
+            gate: RwLock::default(),
             expiry: Mutex::default(),
             complaints: Complaints::new(),
             changes: watch::Sender::new(0),
@@ -312,7 +315,7 @@ impl GroupCoordinator {
     }
 
     pub(super) fn cx(&self, now: i64) -> Cx<'_> {
-        Cx { now, settings: &self.settings }
+        Cx { now, steady: self.clock.steady_at(now), settings: &self.settings }
     }
 
     /// Has something happen to a group.
@@ -348,6 +351,7 @@ impl GroupCoordinator {
         now: i64,
         act: impl FnOnce(&mut Held, Cx<'_>) -> (T, Step),
     ) -> Option<Done<T>> {
+        let gate = self.gate.read();
         let store = self.store();
         let done = {
             let mut held = cell.held.lock();
@@ -368,6 +372,7 @@ impl GroupCoordinator {
             self.settle(cell, &mut held);
             Done { value, appended }
         };
+        drop(gate);
         if let Some(store) = store {
             self.shorten_journal(&store, &cell.id, now);
         }
@@ -420,9 +425,9 @@ impl GroupCoordinator {
             self.timers.cancel(id);
         }
         let (coordinator, cell) = (Arc::downgrade(self), Arc::downgrade(cell));
-        let ring = move |now| {
+        let ring = move |_| {
             if let (Some(coordinator), Some(cell)) = (coordinator.upgrade(), cell.upgrade()) {
-                let _ = coordinator.with_cell(&cell, now, |held, _| {
+                let _ = coordinator.with_cell(&cell, coordinator.clock.now_ms(), |held, _| {
                     held.timer = None;
                     ((), Step::default())
                 });
@@ -445,6 +450,11 @@ impl GroupCoordinator {
         let cell = Arc::new(Cell { id: Arc::clone(&id), held: Mutex::new(held) });
         self.groups.write().insert(id, Arc::clone(&cell));
         cell
+    }
+
+    /// Keeps every group as it is for as long as it is held.
+    pub(crate) fn hold(&self) -> RwLockWriteGuard<'_, ()> {
+        self.gate.write()
     }
 
     pub(super) fn store(&self) -> Option<Arc<Store>> {

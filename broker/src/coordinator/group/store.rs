@@ -114,6 +114,7 @@ impl GroupCoordinator {
     /// Takes up a store and the groups in it: their sessions begin now.
     pub(super) fn load(self: &Arc<Self>, store: Store) -> Result<(), JournalError> {
         {
+            let _gate = self.gate.read();
             let mut place = self.store.write();
             if place.is_some() {
                 return Ok(());
@@ -127,12 +128,13 @@ impl GroupCoordinator {
         for cell in self.cells() {
             let _ = self.with_cell(&cell, now, |held, cx| ((), held.group.loaded(cx)));
         }
-        self.schedule_expiry(now);
+        self.schedule_expiry(self.clock.steady_ms());
         Ok(())
     }
 
     /// The topic of offsets is gone, and with it all that groups knew.
     pub(crate) fn detach(&self) {
+        let _gate = self.gate.read();
         *self.store.write() = None;
         if let Some(timer) = self.expiry.lock().take() {
             self.timers.cancel(timer);
@@ -146,13 +148,13 @@ impl GroupCoordinator {
         }
     }
 
-    fn schedule_expiry(self: &Arc<Self>, now: i64) {
+    pub(super) fn schedule_expiry(self: &Arc<Self>, steady_ms: i64) {
         let coordinator = Arc::downgrade(self);
-        let at = now.saturating_add(self.settings.offsets_check_interval_ms.max(1));
-        let run = move |now| {
+        let at = steady_ms.saturating_add(self.settings.offsets_check_interval_ms.max(1));
+        let run = move |steady_ms| {
             if let Some(coordinator) = coordinator.upgrade().filter(|coordinator| coordinator.is_attached()) {
-                coordinator.expire_offsets(now);
-                coordinator.schedule_expiry(now);
+                coordinator.expire_offsets(coordinator.clock.now_ms());
+                coordinator.schedule_expiry(steady_ms);
             }
         };
         *self.expiry.lock() = Some(self.timers.schedule(at, Box::new(run)));

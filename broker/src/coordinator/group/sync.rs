@@ -103,12 +103,12 @@ impl ClassicGroup {
         match self.state {
             GroupState::Empty | GroupState::Dead => Err(ResponseError::UnknownMemberId),
             GroupState::PreparingRebalance => {
-                self.renew_session(member_id, cx.now);
+                self.renew_session(member_id, cx.steady);
                 Err(ResponseError::RebalanceInProgress)
             }
             // Heartbeats may begin before the assignment is there.
             GroupState::CompletingRebalance | GroupState::Stable => {
-                self.renew_session(member_id, cx.now);
+                self.renew_session(member_id, cx.steady);
                 Ok(())
             }
         }

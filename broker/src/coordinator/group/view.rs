@@ -41,7 +41,8 @@ pub(crate) struct MemberView {
 }
 
 impl GroupView {
-    fn of(group: &ClassicGroup) -> Self {
+    /// A group as it stands.
+    pub(crate) fn of(group: &ClassicGroup) -> Self {
         let protocol = group.protocol().filter(|_| group.state() == GroupState::Stable);
         let member = |member: &Member| MemberView {
             id: member.id.clone(),

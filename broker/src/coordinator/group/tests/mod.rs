@@ -91,7 +91,7 @@ impl Bench {
 
     pub(super) fn run<T>(&mut self, act: impl FnOnce(&mut ClassicGroup, Cx<'_>) -> (T, Step)) -> T {
         let settings = self.settings.clone();
-        let cx = Cx { now: self.now, settings: &settings };
+        let cx = Cx { now: self.now, steady: self.now, settings: &settings };
         let (out, step) = act(&mut self.group, cx);
         self.follow(step, cx);
         let mut expired = 0;
