@@ -57,6 +57,9 @@ impl Member {
     }
 
     async fn send_join(&mut self) -> Result<JoinGroupResponse, Trouble> {
+        // Only the answer waits for other members; finding whom to ask takes no longer than for any other request.
+        let found = self.context.cluster.coordinator(self.group_id(), self.deadline()).await;
+        found.map_err(|error| self.no_answer(error))?;
         let options = &self.context.options;
         let patience = options
             .max_poll_interval
