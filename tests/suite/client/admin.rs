@@ -91,7 +91,7 @@ fn groups_are_described_and_go_on_where_they_are_told(place: &Place) {
     let listed = admin.list_groups().wait().unwrap();
     assert!(listed.iter().any(|known| known.id == group && known.state.as_deref() == Some("Stable")));
     let described = admin.describe_groups([group.as_str()]).wait().unwrap().all().unwrap();
-    assert_eq!(described[0].1.members[0].assignment, [first.clone()]);
+    assert_eq!(described[0].1.members[0].assignment, std::slice::from_ref(&first));
     let standing = admin.group_offsets(&group, None).wait().unwrap();
     assert_eq!((standing[0].offset, standing[0].lag()), (Some(3), Some(2)));
     // While it has members it cannot be moved, nor deleted.
