@@ -46,24 +46,36 @@ fn try_run(script: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Resu
 /// The suite of a client against a broker of its own.
 fn suite(name: &str, needed: &[&str]) {
     if have(needed) {
-        let said = try_suite(name);
+        let said = try_suite(name, "");
         assert!(said.is_ok(), "{}", said.unwrap_err());
     }
 }
 
-/// The suite of a client that fails now and then: a second attempt counts. kafka-python's checks of static members and
-/// of patterns have failed now and then against Apache Kafka too (1 of 25 runs, and 2 of 25 here). A consumer of it that
-/// spun with two I/O threads has been seen here alone; that the cause is the client's is likely, and not shown.
+/// The suite of a client that fails now and then: a check that failed among the others may pass alone. kafka-python's
+/// checks of static members and of patterns have failed now and then against Apache Kafka too (1 of 25 runs, and 2 of
+/// 25 here), and more often on a machine that is busy. A consumer of it that spun with two I/O threads has been seen
+/// here alone; that the cause is the client's is likely, and not shown.
 fn suite_of_a_client_with_races(name: &str, needed: &[&str]) {
-    if have(needed) {
-        let said = try_suite(name).or_else(|first| try_suite(name).map_err(|second| first + &second));
-        assert!(said.is_ok(), "{}", said.unwrap_err());
+    /// A check that fails as often is not failing by chance.
+    const ATTEMPTS: usize = 3;
+    if !have(needed) {
+        return;
+    }
+    let Err(said) = try_suite(name, "") else { return };
+    let failed = said.lines().filter_map(|line| line.trim_start().strip_prefix("FAIL "));
+    let checks: Vec<&str> =
+        failed.filter_map(|line| line.split(':').next()).filter(|check| *check != name).collect();
+    assert!(!checks.is_empty(), "{said}");
+    for check in checks {
+        let again = (1..ATTEMPTS).find_map(|_| try_suite(name, check).ok());
+        assert!(again.is_some(), "{check} failed {ATTEMPTS} times; at first: {said}");
     }
 }
 
-fn try_suite(name: &str) -> Result<String, String> {
+/// Runs the checks of a suite whose names contain `check`, against a broker of their own.
+fn try_suite(name: &str, check: &str) -> Result<String, String> {
     let broker = Process::start_in_memory("127.0.0.1:0", &[]);
-    try_run("run", &[name], &[("BOOTSTRAP_SERVERS", &broker.address)])
+    try_run("run", &[name], &[("BOOTSTRAP_SERVERS", &broker.address), ("PEERS_CHECK", check)])
 }
 
 /// A client that goes on while the broker is killed, stopped and started again underneath it.
