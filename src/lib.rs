@@ -47,6 +47,41 @@
 //! # Ok::<(), klamm::ClientError>(())
 //! ```
 //!
+//! # In a test
+//!
+//! Time, chance, faults and state are the test's:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use klamm::{ApiKey, Broker, Clock, Fault, create_publisher};
+//! use serde_json::json;
+//!
+//! let now = Clock::system().now_ms(); // clients stamp their records with the real time
+//! let broker = Broker::builder().topic("orders", 1).clock(Clock::manual(now)).seed(7).start()?;
+//!
+//! // The first batch is taken, and its acknowledgement lost on the way.
+//! let lost = broker.faults().add(Fault::on(ApiKey::Produce).topic("orders").nth(1).close_before_answer())?;
+//! let publisher = create_publisher(
+//!     "orders",
+//!     json!({
+//!         "destination": "kafka://topic/orders",
+//!         "bootstrap_servers": broker.bootstrap_servers(),
+//!         "producer_config": { "acks": "all" },
+//!     }),
+//! )?;
+//! publisher.publish_acknowledged("an order")?;
+//!
+//! assert_eq!(broker.faults().hits(lost), Some(1));
+//! // acks=all is idempotent: it was sent twice, and is there once. No consumer is needed to see that.
+//! assert_eq!(broker.records("orders")?.len(), 1);
+//!
+//! // Eight days later retention has let go of it.
+//! broker.advance(Duration::from_secs(8 * 24 * 3600));
+//! assert_eq!(broker.records("orders")?.len(), 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! The `klamm serve` command does the same as a process of its own.
 
 #![forbid(unsafe_code)]
