@@ -30,7 +30,7 @@ pub enum TimestampType {
     LogAppendTime,
 }
 
-/// The largest that the records of a batch may become when [`records`] decompresses them. A batch as large as clients
+/// The largest that the records of a batch may become when [`records()`] decompresses them. A batch as large as clients
 /// send it by default, 1 MiB, would have to be compressed 256 times over.
 pub const MAX_DECOMPRESSED_BYTES: usize = 256 * 1024 * 1024;
 
@@ -98,7 +98,7 @@ pub fn records(batch: &Batch) -> Result<Vec<Record>, BatchError> {
 /// Hands the records of a batch to `visit`, one after the other, until it has seen enough.
 ///
 /// # Errors
-/// As [`records`].
+/// As [`records()`].
 pub fn for_each_record(
     batch: &Batch,
     mut visit: impl FnMut(Record) -> ControlFlow<()>,

@@ -7,6 +7,7 @@ use kafka_protocol::messages::{ApiKey, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, Request};
 use klamm_protocol::guard;
 use tokio::sync::oneshot;
+use tracing::{Instrument, Span};
 
 use super::{Connection, RequestError};
 use crate::error::{ClientError, ErrorKind};
@@ -19,6 +20,8 @@ pub(crate) struct Answer {
     connection: Connection,
     receiver: oneshot::Receiver<Result<AnswerFrame, RequestError>>,
     deadline: Instant,
+    /// Open from the sending of the request on.
+    span: Span,
 }
 
 impl Answer {
@@ -26,13 +29,14 @@ impl Answer {
         connection: Connection,
         receiver: oneshot::Receiver<Result<AnswerFrame, RequestError>>,
         deadline: Instant,
+        span: Span,
     ) -> Self {
-        Answer { connection, receiver, deadline }
+        Answer { connection, receiver, deadline, span }
     }
 
     /// Waits for it. When it does not come in time the connection is closed, as what is behind it would wait for ever too.
     pub(crate) async fn frame(self) -> Result<AnswerFrame, RequestError> {
-        match tokio::time::timeout_at(self.deadline.into(), self.receiver).await {
+        match tokio::time::timeout_at(self.deadline.into(), self.receiver).instrument(self.span).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(RequestError { error: self.connection.shared.reason(), sent: true }),
             Err(_) => {

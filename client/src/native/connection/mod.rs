@@ -280,8 +280,10 @@ impl Connection {
         patience: Duration,
     ) -> Result<Answer, RequestError> {
         let (sender, receiver) = oneshot::channel();
+        let (api, version) = (request.api, request.version);
+        let span = tracing::debug_span!("request", ?api, version, broker = %self.to());
         self.shared.submit(request, Some(sender), None)?;
-        Ok(Answer::new(self.clone(), receiver, Instant::now() + patience))
+        Ok(Answer::new(self.clone(), receiver, Instant::now() + patience, span))
     }
 
     /// Sends a request that the broker does not answer, and waits until it is written: Produce with `acks=0`.
