@@ -54,9 +54,11 @@ fn suite(name: &str, needed: &[&str]) {
 /// How often a check of a client with races is tried: what fails as often does not fail by chance.
 const ATTEMPTS: usize = 3;
 
-/// The suite of a client that fails now and then: a check that failed among the others may pass alone. kafka-python's
-/// checks of static members and of patterns have failed now and then against Apache Kafka too (1 of 25 runs, and 2 of
-/// 25 here), and more often on a machine that is busy.
+/// The suite of a client that fails now and then: a check that failed among the others may pass alone. kafka-python
+/// 3.0.12 forgets its assignment where the time of a `poll` runs out between the answer to SyncGroup and the assignment's
+/// taking effect (its log says "timeout in ensure_active_group", and no "Updated partition assignment" follows), and then
+/// polls without partitions for ever. That is the client's alone, and takes a busy machine. Its checks of static members
+/// and of patterns have failed against Apache Kafka too (1 of 25 runs, and 2 of 25 here).
 fn suite_of_a_client_with_races(name: &str, needed: &[&str]) {
     if !have(needed) {
         return;
@@ -72,8 +74,7 @@ fn suite_of_a_client_with_races(name: &str, needed: &[&str]) {
     }
 }
 
-/// As [`restart`], for a client that now and then waits for the coordinator of its group without end, from its start on:
-/// kafka-python, on a busy machine. Whether the broker has a part in that is not known.
+/// As [`restart`], for a client with races of its own; see [`suite_of_a_client_with_races`].
 fn restart_of_a_client_with_races(name: &str, needed: &[&str]) {
     if have(needed) {
         let restart = || try_run("restart/run", &[name], &[("KLAMM", env!("CARGO_BIN_EXE_klamm"))]);
