@@ -197,8 +197,8 @@ impl Admin {
     /// let orders = ConfigResource::Topic("orders".to_owned());
     /// admin.alter_configs([(orders.clone(), vec![ConfigChange::set("retention.ms", "1000")])]).wait()?.all()?;
     /// let described = admin.describe_configs([orders]).wait()?.all()?;
-    /// let set: Vec<_> = described[0].1.iter().filter(|config| !config.is_default()).collect();
-    /// assert_eq!((set[0].name.as_str(), set[0].value.as_deref()), ("retention.ms", Some("1000")));
+    /// let retention = described[0].1.iter().find(|config| config.name == "retention.ms").expect("every topic has it");
+    /// assert_eq!((retention.value.as_deref(), retention.is_default()), (Some("1000"), false));
     /// # Ok::<(), klamm_client::ClientError>(())
     /// ```
     pub fn describe_configs(
