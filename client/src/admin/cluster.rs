@@ -92,7 +92,11 @@ impl Admin {
                     Ok(from_metadata(&metadata))
                 }
                 Some(outcome) => outcome,
-                None => unreachable!("one question has one outcome"),
+                None => Err(crate::ClientError::new(
+                    crate::ErrorKind::MalformedAnswer,
+                    "describing the cluster",
+                    "the broker's answer says nothing of it",
+                )),
             }
         })
     }
