@@ -18,7 +18,8 @@ def consume():
                            heartbeat_interval_ms=500, fetch_max_wait_ms=100, **QUICK)
     while not done.is_set():
         try:
-            records = client.poll(100)
+            # Long: a poll whose time runs out while its member joins loses the assignment.
+            records = client.poll(2000)
             consumed.extend(int(record.value) for record in records.get(PLACE, []))
             if records:
                 client.commit(timeout_ms=1000)
