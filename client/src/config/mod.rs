@@ -9,6 +9,7 @@ mod keys;
 mod names;
 mod node;
 mod properties;
+mod raw;
 mod value;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use keys::Keys;
 use names::{Place, Role, Taken};
 pub use node::{Node, create_node};
 pub use properties::Properties;
+pub(crate) use raw::{read_consumer, read_producer};
 pub use value::Config;
 
 use crate::error::{ClientError, ErrorKind};

@@ -83,7 +83,6 @@ impl NativeConsumer {
         Ok(consumer)
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "for tools that read without a group, or by pattern"))]
     /// A reader of these partitions, and no member of any group. Where the options name a group, its committed offsets
     /// are begun from and can be committed.
     ///
