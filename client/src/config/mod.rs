@@ -9,7 +9,6 @@ mod keys;
 mod names;
 mod node;
 mod properties;
-mod raw;
 mod value;
 
 use std::sync::Arc;
@@ -24,7 +23,6 @@ use keys::Keys;
 use names::{Place, Role, Taken};
 pub use node::{Node, create_node};
 pub use properties::Properties;
-pub(crate) use raw::{read_consumer, read_producer};
 pub use value::Config;
 
 use crate::error::{ClientError, ErrorKind};

@@ -116,9 +116,19 @@ impl Consumer {
         self.backend.positions().into_iter().map(of).collect()
     }
 
+    /// Whether an error that has been told, and may pass, still keeps records from coming.
+    pub fn is_in_trouble(&self) -> bool {
+        self.backend.is_in_trouble()
+    }
+
     /// The partitions that are read, whether their positions are known yet or not.
     pub fn assignment(&self) -> Vec<TopicPartition> {
         self.backend.assignment()
+    }
+
+    /// Hands nothing more out of these partitions.
+    pub fn pause(&self, partitions: &[TopicPartition]) {
+        self.backend.pause(Some(partitions));
     }
 
     /// Commits the positions of everything that was handed out.

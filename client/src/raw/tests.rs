@@ -1,15 +1,27 @@
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::*;
-use crate::TopicPartition;
-use serde_json::{Value, json};
-use std::sync::Arc;
-use std::time::Duration;
+use crate::{Bootstrap, ClientError, ClientOptions, ConsumerOptions, OffsetReset, ProducerOptions, TopicPartition};
 
 const SOON: Duration = Duration::from_secs(20);
 
-fn embedded(name: &str) -> Value {
-    json!({ "bootstrap_servers": format!("embedded://{name}") })
+fn embedded(name: &str) -> ClientOptions {
+    let bootstrap = Bootstrap::Embedded { name: name.to_owned(), data_dir: None };
+    ClientOptions { bootstrap, ..ClientOptions::default() }
+}
+
+fn producer(name: &str) -> Producer {
+    Producer::new(&embedded(name), &ProducerOptions::default(), |_, why| panic!("{why}")).unwrap()
+}
+
+fn of_group() -> ConsumerOptions {
+    ConsumerOptions {
+        group_id: "g".to_owned(),
+        enable_auto_commit: false,
+        auto_offset_reset: OffsetReset::Earliest,
+        ..ConsumerOptions::default()
+    }
 }
 
 fn record<'a>(topic: &'a Arc<str>, partition: i32, value: &'a [u8]) -> RecordToSend<'a> {
@@ -20,10 +32,9 @@ fn record<'a>(topic: &'a Arc<str>, partition: i32, value: &'a [u8]) -> RecordToS
 #[test]
 fn what_is_lost_is_told_by_its_numbers() {
     let broker = crate::embedded_broker("raw lost", None).unwrap();
-    let config = embedded("raw lost");
-    let (client, mut options) = producer_options("t", &config, Default::default()).unwrap();
-    // Larger than the topic takes, and one of the batch at a time is not.
-    options.linger = Duration::from_millis(200);
+    let client = embedded("raw lost");
+    // Together they are larger than the topic takes; of the parts only one is.
+    let options = ProducerOptions { linger: Duration::from_millis(200), ..ProducerOptions::default() };
     let told: Arc<Mutex<Vec<(Vec<u64>, String)>>> = Arc::default();
     let producer = Producer::new(&client, &options, {
         let told = Arc::clone(&told);
@@ -50,8 +61,7 @@ fn what_is_lost_is_told_by_its_numbers() {
 #[test]
 fn a_report_says_where_a_record_is() {
     let _broker = crate::embedded_broker("raw reports", None).unwrap();
-    let (client, options) = producer_options("t", embedded("raw reports"), Default::default()).unwrap();
-    let producer = Producer::new(&client, &options, |_, _| {}).unwrap();
+    let producer = producer("raw reports");
     let topic: Arc<str> = "t".into();
     let (sender, receiver) = std::sync::mpsc::channel();
     for value in [b"a", b"b"] {
@@ -66,22 +76,15 @@ fn a_report_says_where_a_record_is() {
 #[test]
 fn partitions_are_read_by_hand_and_committed_to_a_group() {
     let _broker = crate::embedded_broker("raw assign", None).unwrap();
-    let config = embedded("raw assign");
-    let (client, options) = producer_options("t", &config, Default::default()).unwrap();
-    let producer = Producer::new(&client, &options, |_, why| panic!("{why}")).unwrap();
+    let producer = producer("raw assign");
     let topic: Arc<str> = "t".into();
     for line in 0..10 {
         producer.send(&record(&topic, 0, line.to_string().as_bytes()), line).unwrap();
     }
     producer.close(SOON).unwrap();
-    let grouped = json!({
-        "bootstrap_servers": "embedded://raw assign",
-        "consumer_config": { "group_id": "g", "enable_auto_commit": false, "auto_offset_reset": "earliest" },
-    });
     for expected in [0, 4] {
-        let (client, options) = consumer_options("t", &grouped, Default::default()).unwrap();
         let partition = (TopicPartition::new("t", 0), Begin::Committed);
-        let consumer = Consumer::assign(client, options, &[partition]).unwrap();
+        let consumer = Consumer::assign(embedded("raw assign"), of_group(), &[partition]).unwrap();
         for offset in expected..4.max(expected + 1) {
             assert_eq!(consumer.next(SOON).unwrap().unwrap().offset, offset);
         }
@@ -95,19 +98,14 @@ fn partitions_are_read_by_hand_and_committed_to_a_group() {
 #[test]
 fn a_member_reads_what_matches() {
     let _broker = crate::embedded_broker("raw pattern", None).unwrap();
-    let config = embedded("raw pattern");
-    let (client, options) = producer_options("t", &config, Default::default()).unwrap();
-    let producer = Producer::new(&client, &options, |_, why| panic!("{why}")).unwrap();
+    let producer = producer("raw pattern");
     for name in ["orders-1", "orders-2", "else"] {
         let topic: Arc<str> = name.into();
         producer.send(&record(&topic, 0, name.as_bytes()), 0).unwrap();
     }
     producer.close(SOON).unwrap();
-    let options = json!({ "group_id": "g", "auto_offset_reset": "earliest" });
-    let config = json!({ "bootstrap_servers": "embedded://raw pattern", "consumer_config": options });
-    let (client, options) = consumer_options("t", &config, Default::default()).unwrap();
     let topics = Topics::Matching("orders-.*".to_owned());
-    let consumer = Consumer::subscribe(client, options, &topics).unwrap();
+    let consumer = Consumer::subscribe(embedded("raw pattern"), of_group(), &topics).unwrap();
     let mut read: Vec<_> =
         (0..2).map(|_| consumer.next(SOON).unwrap().unwrap().topic.to_string()).collect();
     read.sort();

@@ -120,6 +120,11 @@ impl NativeConsumer {
         Ok(NativeConsumer { context, commits, leave: watch::Sender::new(None), tasks })
     }
 
+    /// Whether an error that has been told still keeps records from coming.
+    pub(crate) fn is_in_trouble(&self) -> bool {
+        self.context.shelf.is_in_trouble()
+    }
+
     fn deadline(&self) -> Instant {
         Instant::now() + self.context.cluster.options().request_timeout
     }
