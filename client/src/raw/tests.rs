@@ -2,7 +2,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::*;
-use crate::{Bootstrap, ClientError, ClientOptions, ConsumerOptions, OffsetReset, ProducerOptions, TopicPartition};
+use crate::{
+    Bootstrap, ClientError, ClientOptions, ConsumerOptions, OffsetReset, ProducerOptions, TopicPartition,
+};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -106,8 +108,7 @@ fn a_member_reads_what_matches() {
     producer.close(SOON).unwrap();
     let topics = Topics::Matching("orders-.*".to_owned());
     let consumer = Consumer::subscribe(embedded("raw pattern"), of_group(), &topics).unwrap();
-    let mut read: Vec<_> =
-        (0..2).map(|_| consumer.next(SOON).unwrap().unwrap().topic.to_string()).collect();
+    let mut read: Vec<_> = (0..2).map(|_| consumer.next(SOON).unwrap().unwrap().topic.to_string()).collect();
     read.sort();
     assert_eq!(read, ["orders-1", "orders-2"]);
     assert_eq!(consumer.assignment().len(), 2);

@@ -103,7 +103,10 @@ mod tests {
             let found = histogram.percentile(percent).unwrap();
             assert!((found / expected - 1.0).abs() < 0.002, "{percent}: {found}");
         }
-        assert_eq!((histogram.count(), histogram.longest(), histogram.mean()), (1000, Some(1000.0), Some(500.5)));
+        assert_eq!(
+            (histogram.count(), histogram.longest(), histogram.mean()),
+            (1000, Some(1000.0), Some(500.5))
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use memchr::memmem::Finder;
 
-use super::interrupt::Interrupt;
+use crate::cli::signals::Interrupt;
 
 /// Read at a time, and asked of the system for a pipe.
 const BUFFER_BYTES: usize = 1024 * 1024;
@@ -129,7 +129,8 @@ impl Input {
                     self.end += read;
                     return Ok(Filled::More);
                 }
-                Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
                 Err(error) => return Err(error),
             }
         }

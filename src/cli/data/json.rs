@@ -209,7 +209,9 @@ fn bytes_of<'a>(
             }))
         }
         (Some(text), None) => Ok(Some(Cow::Borrowed(text.as_bytes()))),
-        (None, Some(base64)) => decode(&format!("{name}_base64"), &base64).map(|bytes| Some(Cow::Owned(bytes))),
+        (None, Some(base64)) => {
+            decode(&format!("{name}_base64"), &base64).map(|bytes| Some(Cow::Owned(bytes)))
+        }
     }
 }
 
@@ -280,7 +282,10 @@ mod tests {
         assert_eq!(of(r#"{"value":"a\tb"}"#).value.unwrap(), &b"a\tb"[..]);
         assert_eq!(of(r#"{"value":12,"key":true}"#).key.unwrap(), &b"true"[..]);
         assert_eq!(of(r#"{"value":null}"#).value, None);
-        assert_eq!(of("{}"), FromLine { key: None, value: None, headers: vec![], partition: None, timestamp: None });
+        assert_eq!(
+            of("{}"),
+            FromLine { key: None, value: None, headers: vec![], partition: None, timestamp: None }
+        );
         assert_eq!(of(r#"{"headers":{"a":"1","b":null}}"#).headers.len(), 2);
         assert_eq!(of(r#"{"timestamp":"1970-01-02"}"#).timestamp, Some(86_400_000));
         assert_eq!(of(r#"{"timestamp":-1,"partition":-1}"#).timestamp, None);
@@ -301,7 +306,10 @@ mod tests {
             ("\u{0}", "at column"),
         ] {
             let told = read(line.as_bytes()).unwrap_err();
-            assert!(told.contains(wanted) || wanted == "headers" || wanted == "expected struct", "{line}: {told}");
+            assert!(
+                told.contains(wanted) || wanted == "headers" || wanted == "expected struct",
+                "{line}: {told}"
+            );
         }
     }
 

@@ -6,15 +6,12 @@
 pub(crate) mod delimiter;
 pub(crate) mod histogram;
 pub(crate) mod input;
-pub(crate) mod interrupt;
 pub(crate) mod json;
 pub(crate) mod options;
+pub(crate) mod pace;
 pub(crate) mod places;
 pub(crate) mod reading;
 pub(crate) mod render;
 pub(crate) mod sink;
 pub(crate) mod template;
 pub(crate) mod when;
-
-/// What a command ends with.
-pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error>>;

@@ -43,6 +43,11 @@ pub(crate) struct SendArgs {
 }
 
 impl SendArgs {
+    /// Whether it is said here how long records wait for more.
+    pub(crate) fn says_linger(&self) -> bool {
+        self.linger.is_some()
+    }
+
     /// What a producer to the cluster is told: what is said here before what is said by `-X` and in files.
     pub(crate) fn settle(&self, cluster: &Cluster) -> Result<(ClientOptions, ProducerOptions), Failure> {
         let numbers = [

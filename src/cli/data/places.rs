@@ -97,7 +97,8 @@ pub(crate) fn find(cluster: &Cluster, admin: &Admin, wanted: &Wanted<'_>) -> Res
             )
             .into());
         }
-        let all = (0..count).filter(|number| wanted.partitions.is_empty() || wanted.partitions.contains(number));
+        let all =
+            (0..count).filter(|number| wanted.partitions.is_empty() || wanted.partitions.contains(number));
         partitions.extend(all.map(|number| TopicPartition::new(Arc::clone(&topic), number)));
     }
     places(cluster, admin, wanted, partitions)
@@ -157,7 +158,8 @@ pub(crate) fn no_topic(cluster: &Cluster, admin: &Admin, name: &str, error: Clie
     // Who may not list topics gets no proposal.
     let others = admin.list_topics().wait().unwrap_or_default();
     let meant = did_you_mean(name, others.iter().map(|topic| topic.name.as_str()));
-    let next = if meant.is_empty() { "; `klamm topics` lists those that there are".to_owned() } else { meant };
+    let next =
+        if meant.is_empty() { "; `klamm topics` lists those that there are".to_owned() } else { meant };
     format!("there is no topic '{name}' at {}{next}", cluster.servers()).into()
 }
 
@@ -195,7 +197,9 @@ fn places(
     let since = if let Start::Time(time) = wanted.start { at_time(time)? } else { none() };
     let until = wanted.until.map_or_else(|| Ok(none()), at_time)?;
     let mut places = Vec::new();
-    for (((partition, (earliest, latest)), since), until) in partitions.into_iter().zip(ranges).zip(since).zip(until) {
+    for (((partition, (earliest, latest)), since), until) in
+        partitions.into_iter().zip(ranges).zip(since).zip(until)
+    {
         let begin = match wanted.start {
             Start::Beginning => earliest,
             Start::End => latest,

@@ -146,8 +146,11 @@ impl<'a> Reading<'a> {
     fn look_for_ends(&mut self) {
         let positions = self.consumer.positions();
         for at in 0..self.parts.len() {
-            let Some(part) = self.parts.get(at).filter(|part| !part.done && part.end < i64::MAX) else { continue };
-            let Some((_, position)) = positions.iter().find(|(partition, _)| *partition == part.partition) else {
+            let Some(part) = self.parts.get(at).filter(|part| !part.done && part.end < i64::MAX) else {
+                continue;
+            };
+            let Some((_, position)) = positions.iter().find(|(partition, _)| *partition == part.partition)
+            else {
                 continue;
             };
             if position.next >= part.end || part.to_the_end && position.lag == Some(0) {
@@ -167,7 +170,8 @@ impl<'a> Reading<'a> {
     fn explain_range(&self, error: ClientError) -> Failure {
         let positions = self.consumer.positions();
         for (partition, position) in positions {
-            let Ok(ranges) = places::ranges(self.cluster, self.admin, std::slice::from_ref(&partition)) else {
+            let Ok(ranges) = places::ranges(self.cluster, self.admin, std::slice::from_ref(&partition))
+            else {
                 continue;
             };
             if let Some((earliest, latest)) = ranges.first().copied()

@@ -96,9 +96,10 @@ const MOST_RUNS: usize = 3;
 fn in_words(lines: &[u64]) -> String {
     let mut runs: Vec<(u64, u64)> = Vec::new();
     for line in lines {
+        let is_full = runs.len() > MOST_RUNS;
         match runs.last_mut() {
             Some((_, last)) if last.checked_add(1) == Some(*line) => *last = *line,
-            _ if runs.len() > MOST_RUNS => break,
+            _ if is_full => break,
             _ => runs.push((*line, *line)),
         }
     }

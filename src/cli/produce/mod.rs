@@ -15,11 +15,12 @@ use self::losses::Losses;
 use self::source::{Lines, Parsed, Source};
 use super::connect::{Cluster, ConnectArgs};
 use super::data::input::{Filled, Input};
-use super::data::interrupt::Interrupt;
 use super::data::options::SendArgs;
+use super::data::pace::Pace;
 use super::data::{delimiter, when};
 use super::error::{Failure, Usage, say};
 use super::output::{bytes, count, grouped};
+use super::signals::Interrupt;
 use super::terminal;
 
 /// Records that share a reading of the clock.
@@ -314,7 +315,7 @@ impl Run<'_> {
         }
         if line % RECORDS_PER_CLOCK == 0 {
             self.clock = when::now_millis();
-            if interrupt.is_set() {
+            if interrupt.is_asked() {
                 return Ok(Some(Stop::Interrupted));
             }
         }
@@ -359,31 +360,5 @@ impl Run<'_> {
     fn refused(&self, line: u64, why: &str) -> Option<Stop> {
         self.losses.refused(line, why);
         (!self.told.keep_going).then_some(Stop::Fault)
-    }
-}
-
-/// So many records a second, evenly.
-#[derive(Debug)]
-struct Pace {
-    every: Duration,
-    next: Instant,
-}
-
-/// What has fallen further behind than this is not caught up with.
-const CATCH_UP: Duration = Duration::from_millis(200);
-
-impl Pace {
-    fn new(per_second: u32) -> Self {
-        Pace { every: Duration::from_secs(1) / per_second, next: Instant::now() }
-    }
-
-    /// Waits for the next record's turn. False where somebody asks the command to end meanwhile.
-    fn wait(&mut self, interrupt: &Interrupt) -> bool {
-        let now = Instant::now();
-        if self.next > now && !interrupt.wait_until(self.next) {
-            return false;
-        }
-        self.next = (self.next + self.every).max(now.checked_sub(CATCH_UP).unwrap_or(now));
-        true
     }
 }

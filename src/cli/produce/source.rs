@@ -95,7 +95,8 @@ mod tests {
     }
 
     fn pair(source: &Source, line: &str) -> Option<(Option<String>, Option<String>)> {
-        let text = |bytes: Option<Cow<'_, [u8]>>| bytes.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap());
+        let text =
+            |bytes: Option<Cow<'_, [u8]>>| bytes.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap());
         source.parse(line.as_bytes()).ok().map(|parsed| (text(parsed.key), text(parsed.value)))
     }
 
@@ -130,7 +131,10 @@ mod tests {
             ..source(None, None)
         };
         let parsed = options.parse(br#"{"value":"v","partition":3,"headers":{"own":"1"}}"#).unwrap();
-        assert_eq!((parsed.key.as_deref(), parsed.partition, parsed.timestamp), (Some(&b"fixed"[..]), Some(3), Some(5)));
+        assert_eq!(
+            (parsed.key.as_deref(), parsed.partition, parsed.timestamp),
+            (Some(&b"fixed"[..]), Some(3), Some(5))
+        );
         assert_eq!(parsed.headers.len(), 2);
         let parsed = options.parse(br#"{"key":"k","timestamp":9}"#).unwrap();
         assert_eq!((parsed.key.as_deref(), parsed.value, parsed.timestamp), (Some(&b"k"[..]), None, Some(9)));

@@ -223,9 +223,17 @@ impl Batch {
         budget.give(self.charged);
     }
 
-    /// The numbers that its records' sender has given them, in order; none where it has given none.
+    /// The numbers that its records' sender has given them, in order; none where it has given none. What is reported has no
+    /// number.
     pub(super) fn numbers(&self) -> Vec<u64> {
-        (0..self.count).map_while(|index| self.numbers.of(index)).collect()
+        if self.numbers.is_empty() {
+            return Vec::new();
+        }
+        let mut reported = self.reports.iter().map(|reporting| reporting.index).peekable();
+        (0..self.count)
+            .filter(|index| reported.next_if_eq(index).is_none())
+            .filter_map(|index| self.numbers.of(index))
+            .collect()
     }
 
     /// Says that it is given up. What has a number is told by it. What nobody wants a report of comes back.
@@ -297,7 +305,8 @@ impl Batch {
             if let Some(part) = parts.last_mut() {
                 let measured = part.builder.measure(&put);
                 let mut report = reports.next_if(|reporting| reporting.index == index).map(|it| it.report);
-                part.push(&put, measured, &mut report, self.numbers.of(index));
+                let number = if report.is_some() { None } else { self.numbers.of(index) };
+                part.push(&put, measured, &mut report, number);
             }
         }
         self.share_out(parts, codec, budget)

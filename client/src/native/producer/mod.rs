@@ -59,8 +59,8 @@ impl NativeProducer {
         Ok(NativeProducer { accumulator, ended })
     }
 
-    /// As [`send`](ProducerBackend::send), of a record that has a number of its sender's. A sender gives all of its records
-    /// numbers, or none. What cannot be delivered is told by them, to [`OnUndelivered::lost`].
+    /// As [`send`](ProducerBackend::send), of a record that has a number of its sender's. A sender gives numbers
+    /// to all of its records that have no report, or to none. What cannot be delivered is told by them, to [`OnUndelivered::lost`].
     #[inline]
     pub(crate) fn send_numbered(&self, record: &RecordToSend<'_>, number: u64) -> Result<(), Refused> {
         self.accumulator.send(record, None, Some(number), &Instant::now)
