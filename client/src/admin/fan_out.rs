@@ -126,6 +126,12 @@ async fn ask_all<E: Errand>(
     let mut asked = Vec::with_capacity(items.len());
     let mut by_node: Vec<(Node, Vec<E::Item>)> = Vec::new();
     let mut fresh = false;
+    // All topics first: what is asked for anew is so once, for all of them together.
+    for item in &items {
+        if let Charge::Leader(partition) = errand.charge(item) {
+            cluster.want(&partition.topic);
+        }
+    }
     for item in items {
         match in_charge(cluster, &errand.charge(&item), &mut fresh, deadline).await {
             Ok(node) => match by_node.iter_mut().find(|(known, _)| *known == node) {
