@@ -2,6 +2,8 @@
 
 mod broker_args;
 pub(crate) mod check;
+mod control_args;
+pub(crate) mod ctl;
 mod logging;
 mod output;
 pub(crate) mod replay;
