@@ -13,15 +13,13 @@ use std::process::ExitCode;
 
 use client::Client;
 
+use super::error::Usage;
 use super::output::{Form, Output};
 
 /// Where the broker is controlled, if the command line does not say.
 pub(crate) const URL_VARIABLE: &str = "KLAMM_CONTROL_URL";
 /// The token, if the command line does not say.
 pub(crate) const TOKEN_VARIABLE: &str = "KLAMM_CONTROL_TOKEN";
-
-/// What a command ends with that cannot be meant.
-const WRONG_USAGE: u8 = 2;
 
 /// What `klamm ctl` takes.
 #[derive(Debug, clap::Args)]
@@ -83,11 +81,10 @@ impl Ctl {
     pub(crate) fn run(self) -> Result<ExitCode, Box<dyn Error>> {
         let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let Some(url) = self.control.or_else(|| set(URL_VARIABLE)) else {
-            eprintln!(
-                "klamm: it is not known which broker to control: give --control URL, or set {URL_VARIABLE}; \
+            return Err(Usage::failure(format!(
+                "it is not known which broker to control: give --control URL, or set {URL_VARIABLE}; \
                  klamm serve --control 127.0.0.1:0 says the URL when it is ready"
-            );
-            return Ok(ExitCode::from(WRONG_USAGE));
+            )));
         };
         let client = Client::new(&url, self.fork, self.token.or_else(|| set(TOKEN_VARIABLE)));
         let mut to = Told { out: Output::new(), form: Form { json: self.json } };

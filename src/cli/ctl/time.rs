@@ -44,18 +44,8 @@ impl Time {
 
 /// A span of time as the command line has it, in milliseconds.
 pub(super) fn milliseconds(text: &str) -> Result<u64, String> {
-    const UNITS: [(&str, u64); 5] =
-        [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
-    let at = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(at);
-    let of_unit = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, ms)| *ms);
-    let number = number.parse::<u64>().ok();
-    match (number, of_unit) {
-        (Some(number), Some(ms)) => {
-            number.checked_mul(ms).ok_or_else(|| format!("'{text}' is too long a time"))
-        }
-        _ => Err(format!("'{text}' is no span of time: give a number and ms, s, m, h or d, as in 36h")),
-    }
+    let time = crate::cli::values::duration(text)?;
+    u64::try_from(time.as_millis()).map_err(|_| format!("'{text}' is too long a time"))
 }
 
 /// A time as people write it: `2026-01-31 12:00:00.000 UTC`.
@@ -77,15 +67,6 @@ pub(super) fn calendar(ms: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn spans_of_time_have_a_unit() {
-        let seen: Vec<_> = ["500ms", "30s", "5m", "36h", "7d"].into_iter().map(milliseconds).collect();
-        assert_eq!(seen, [Ok(500), Ok(30_000), Ok(300_000), Ok(129_600_000), Ok(604_800_000)]);
-        for wrong in ["", "5", "s", "5 s", "-5s", "5y", "99999999999999999999d", "213503982335d"] {
-            assert!(milliseconds(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn times_are_written_as_in_a_calendar() {
