@@ -36,6 +36,8 @@ enum Command {
     Check(cli::check::Check),
     /// Have the run of a journal again, and show the first answer that differs.
     Replay(cli::replay::Replay),
+    /// Control a broker that runs with --control: its time, faults and state.
+    Ctl(cli::ctl::Ctl),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Command::Dump(dump) => dump.run(),
         Command::Check(check) => check.run(),
         Command::Replay(replay) => replay.run(),
+        Command::Ctl(ctl) => ctl.run(),
     };
     match done {
         Ok(code) => code,

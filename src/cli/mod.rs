@@ -9,6 +9,8 @@ pub(crate) mod consume;
 pub(crate) mod copy;
 mod data;
 pub(crate) mod dump;
+mod control_args;
+pub(crate) mod ctl;
 #[allow(dead_code)]
 mod error;
 mod logging;
