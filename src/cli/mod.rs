@@ -6,11 +6,11 @@ pub(crate) mod check;
 #[allow(dead_code)]
 mod connect;
 pub(crate) mod consume;
+mod control_args;
 pub(crate) mod copy;
+pub(crate) mod ctl;
 mod data;
 pub(crate) mod dump;
-mod control_args;
-pub(crate) mod ctl;
 #[allow(dead_code)]
 mod error;
 mod logging;

@@ -16,6 +16,7 @@ mod fuzz;
 mod groups;
 mod harness;
 mod interop;
+mod records;
 mod run;
 mod serve;
 mod snapshots;
