@@ -6,7 +6,7 @@ mod cli;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 /// An Apache Kafka-compatible broker in one small process.
 #[derive(Debug, Parser)]
@@ -26,6 +26,18 @@ enum Command {
     Check(cli::check::Check),
     /// Have the run of a journal again, and show the first answer that differs.
     Replay(cli::replay::Replay),
+    /// Topics: list, create, describe, alter, delete; their partitions and records.
+    Topics(cli::topics::Topics),
+    /// Consumer groups: list, describe, watch, move, delete.
+    Groups(cli::groups::Groups),
+    /// What topics, brokers, groups and loggers are set to.
+    Configs(cli::configs::Configs),
+    /// Brokers of a cluster, what they serve, and where they keep what.
+    Cluster(cli::cluster::Cluster),
+    /// Write a script that completes commands in a shell.
+    Completion(cli::generated::Completion),
+    /// Write manual pages into a folder.
+    Man(cli::generated::Man),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +47,12 @@ fn main() -> ExitCode {
         Command::Run(run) => run.run(),
         Command::Check(check) => check.run(),
         Command::Replay(replay) => replay.run(),
+        Command::Topics(topics) => topics.run(),
+        Command::Groups(groups) => groups.run(),
+        Command::Configs(configs) => configs.run(),
+        Command::Cluster(cluster) => cluster.run(),
+        Command::Completion(completion) => completion.run(Args::command()),
+        Command::Man(man) => man.run(Args::command()),
     };
     match done {
         Ok(code) => code,
