@@ -74,7 +74,7 @@ fn a_config_that_nobody_knows_is_told_with_the_nearest(cluster: &Cluster) {
     let told = cluster.fails(&["configs", "alter", "topics", &topic, "--set", "retention.ms=soon"]);
     assert!(told.contains("retention.ms") && told.contains("soon"), "{told}");
     for args in
-        [vec!["configs", "alter", "topics", &*topic], vec!["configs", "alter", "topics", "--set", "a=b"]]
+        [vec!["configs", "alter", "topics", topic.as_str()], vec!["configs", "alter", "topics", "--set", "a=b"]]
     {
         let said = cluster.run(&args);
         assert!(said.code == Some(2) && said.err.starts_with("klamm: "), "{said:?}");

@@ -117,7 +117,7 @@ fn an_unknown_topic_is_told_with_the_nearest(cluster: &Cluster) {
     let topic = cluster.place.topic(1);
     let wrong = topic.replace("topic", "topci");
     for args in [
-        vec!["topics", "describe", &wrong],
+        vec!["topics", "describe", wrong.as_str()],
         vec!["topics", "delete", &wrong],
         vec!["topics", "alter", &wrong, "--set", "retention.ms=1"],
         vec!["topics", "add-partitions", &wrong, "--to", "5"],
