@@ -26,6 +26,8 @@ enum Command {
     Check(cli::check::Check),
     /// Have the run of a journal again, and show the first answer that differs.
     Replay(cli::replay::Replay),
+    /// Control a broker that runs with --control: its time, faults and state.
+    Ctl(cli::ctl::Ctl),
     /// Topics: list, create, describe, alter, delete; their partitions and records.
     Topics(cli::topics::Topics),
     /// Consumer groups: list, describe, watch, move, delete.
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Command::Run(run) => run.run(),
         Command::Check(check) => check.run(),
         Command::Replay(replay) => replay.run(),
+        Command::Ctl(ctl) => ctl.run(),
         Command::Topics(topics) => topics.run(),
         Command::Groups(groups) => groups.run(),
         Command::Configs(configs) => configs.run(),

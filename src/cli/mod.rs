@@ -6,6 +6,8 @@ pub(crate) mod cluster;
 pub(crate) mod configs;
 #[allow(dead_code)]
 mod connect;
+mod control_args;
+pub(crate) mod ctl;
 #[allow(dead_code)]
 mod error;
 pub(crate) mod generated;
