@@ -182,12 +182,15 @@ impl Cluster {
         self.config.subscriber().set("source", format!("kafka://topic/{topic}"))
     }
 
-    /// An administrator that has reached a broker.
+    /// An administrator. Nothing is connected to before its first call.
     pub(crate) fn admin(&self) -> Result<Admin, Failure> {
-        let admin = Admin::new(self.client_options()?)?.timeout(self.timeout);
+        Ok(Admin::new(self.client_options()?)?.timeout(self.timeout))
+    }
+
+    /// Makes sure that a broker can be reached, so that it is known soon if none can.
+    pub(crate) fn reach(&self, admin: &Admin) -> Result<(), Failure> {
         let began = Instant::now();
-        self.answer(admin.reach(PATIENCE)).map_err(|error| self.explain_after(error, began.elapsed()))?;
-        Ok(admin)
+        self.answer(admin.reach(PATIENCE)).map_err(|error| self.explain_after(error, began.elapsed()).into())
     }
 
     /// Waits for a call, and says what to do where it fails for something that lies in how the cluster was named.

@@ -1,5 +1,7 @@
 //! A command's dealings with a cluster: its administrator, what to say where a name is unknown, and outcomes of several things.
 
+use std::cell::Cell;
+
 use klamm::{Admin, Call, ClientError, Each, ErrorKind, ResponseError, TopicPartition};
 
 use super::connect::{Cluster, ConnectArgs};
@@ -12,6 +14,8 @@ pub(crate) struct Session {
     /// The administrator.
     pub(crate) admin: Admin,
     cluster: Cluster,
+    /// Whether a broker has been reached.
+    reached: Cell<bool>,
 }
 
 /// What a name is the name of.
@@ -27,11 +31,14 @@ impl Session {
     /// Of what a command was told. Nothing is connected to yet.
     pub(crate) fn open(connect: &ConnectArgs) -> Result<Session, Failure> {
         let cluster = connect.settle()?;
-        Ok(Session { admin: cluster.admin()?, cluster })
+        Ok(Session { admin: cluster.admin()?, cluster, reached: Cell::new(false) })
     }
 
-    /// Waits for a call.
+    /// Waits for a call. Before the first it is made sure that a broker can be reached; the call is under way meanwhile.
     pub(crate) fn wait<T: Send + 'static>(&self, call: Call<T>) -> Result<T, Failure> {
+        if !self.reached.replace(true) {
+            self.cluster.reach(&self.admin)?;
+        }
         self.cluster.wait(call)
     }
 

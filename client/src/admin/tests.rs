@@ -157,7 +157,7 @@ async fn whether_a_broker_can_be_reached_is_known_soon() {
     let error = admin.reach(Duration::from_millis(10)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
     assert!(began.elapsed() < Duration::from_secs(20), "it was tried for {:?}", began.elapsed());
-    let broker = FakeBroker::start(|_| Reply::Close);
+    let broker = FakeBroker::start(|_| Reply::Close).await;
     let admin = Admin::new(broker.options()).unwrap().timeout(Duration::from_millis(300));
     assert!(admin.reach(Duration::from_secs(9)).await.unwrap_err().is_retriable());
 }

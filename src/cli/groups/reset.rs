@@ -27,9 +27,9 @@ Examples:
   klamm groups reset billing --all-topics --to-current --json > kept; klamm groups reset billing --from-file kept --execute";
 
 #[derive(Debug, clap::Args)]
-#[group(id = "to", required = true, args = [
+#[command(group = clap::ArgGroup::new("to").required(true).args([
     "to_earliest", "to_latest", "to_current", "to_offset", "to_datetime", "by_duration", "shift_by", "from_file",
-])]
+]))]
 pub(super) struct Reset {
     /// Which group. One that does not exist comes to be.
     #[arg(value_name = "GROUP")]
@@ -85,9 +85,13 @@ type Plan = (BTreeMap<TopicPartition, OffsetMove>, bool);
 
 impl Reset {
     pub(super) fn run(self, session: &Session, form: Form) -> Result<ExitCode, Failure> {
+        let file = match &self.from_file {
+            Some(file) => Some((file, offset_file::parse(&read_file(file)?, &file.display().to_string())?)),
+            None => None,
+        };
         let group = self.there(session)?;
-        let (plan, mut all) = match &self.from_file {
-            Some(file) => self.of_file(session, file)?,
+        let (plan, mut all) = match file {
+            Some((file, lines)) => self.of_file(session, &file.display().to_string(), &lines)?,
             None => self.planned(session)?,
         };
         if let Some(members) = group.as_ref().map(|group| group.members.len()).filter(|members| *members > 0)
@@ -178,11 +182,9 @@ impl Reset {
     }
 
     /// Where it goes, by a file. Offsets that are not there become the nearest that are.
-    fn of_file(&self, session: &Session, file: &std::path::Path) -> Result<Plan, Failure> {
-        let origin = file.display().to_string();
-        let lines = offset_file::parse(&read_file(file)?, &origin)?;
+    fn of_file(&self, session: &Session, origin: &str, lines: &[offset_file::Line]) -> Result<Plan, Failure> {
         let mut topics: BTreeMap<&str, Vec<TopicPartition>> = BTreeMap::new();
-        for line in &lines {
+        for line in lines {
             let topic = &*line.partition.topic;
             if !topics.contains_key(topic) {
                 let there = session

@@ -15,7 +15,7 @@ use crate::cli::session::{Named, Session, TopicChoice, read_file};
 use crate::cli::times::moment;
 
 #[derive(Debug, clap::Args)]
-#[group(id = "up_to", required = true, args = ["before", "before_time", "all", "file"])]
+#[command(group = clap::ArgGroup::new("up_to").required(true).args(["before", "before_time", "all", "file"]))]
 pub(super) struct DeleteRecords {
     /// Of which topics, or of which partitions of them: orders, orders:0,2.
     #[arg(value_name = "TOPIC[:PARTITIONS]", required_unless_present = "file", conflicts_with = "file")]

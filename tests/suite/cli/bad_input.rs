@@ -28,7 +28,7 @@ fn a_broker_that_is_not_there_is_told_at_once() {
         &["cluster", "log-dirs"],
     ] {
         let began = Instant::now();
-        let said = said(klamm(args).args(["--bootstrap-server", &address, "--timeout", "400ms"]));
+        let said = said(klamm(args).args(["--bootstrap-server", &address, "--timeout", "150ms"]));
         assert!(said.code == Some(1) && said.out.is_empty(), "{args:?}: {said:?}");
         assert_eq!(said.err.lines().count(), 1, "{args:?}: {said:?}");
         for wanted in [&*address, "--bootstrap-server", " ms: start a broker", "klamm serve"] {
@@ -69,7 +69,7 @@ fn wrong_usage_is_told_with_what_is_right() {
         (&["groups", "reset", "a", "--to-latest"], "--topic"),
         (&["groups", "reset", "a", "--all-topics"], "--to-earliest"),
         (&["groups", "reset", "a", "--all-topics", "--to-latest", "--to-earliest"], "cannot be used with"),
-        (&["groups", "reset", "a", "--all-topics", "--by-duration", "a while"], "30m"),
+        (&["groups", "reset", "a", "--all-topics", "--by-duration", "a while"], "5m"),
         (&["groups", "reset", "a", "--from-file", "/nonexistent.csv"], "/nonexistent.csv"),
         (&["groups", "reset", "a", "--topic", "b:x", "--to-latest"], "TOPIC:0,2"),
         (&["configs", "describe", "topcis"], "topics"),

@@ -1,6 +1,7 @@
 //! `klamm configs`.
 
 use super::{Cluster, expect, named, rows};
+use crate::harness::wait_for;
 
 super::against_each! {
     what_is_set_is_shown_with_its_source
@@ -13,6 +14,7 @@ super::against_each! {
 fn what_is_set_is_shown_with_its_source(cluster: &Cluster) {
     let topic = named("orders");
     cluster.ok(&["topics", "create", &topic, "-p", "1", "-c", "retention.ms=5000"]);
+    cluster.settled(&topic);
     expect("configs-describe.txt", &cluster.ok(&["configs", "describe", "topics", &topic]), &[&topic]);
     let all = rows(&cluster.ok(&["configs", "describe", "topics", &topic, "--all", "--json"]));
     let segment = all.iter().find(|row| row["config"] == "segment.ms").unwrap();
@@ -33,11 +35,13 @@ fn brokers_are_changed(cluster: &Cluster) {
             (row["value"].as_str().unwrap_or_default().to_owned(), row["source"].as_str().unwrap().to_owned())
         })
     };
-    cluster.ok(&["configs", "alter", "brokers", "--default", "--set", "log.retention.ms=7000000"]);
-    assert_eq!(value(&["--default"]), Some(("7000000".to_owned(), "all brokers".to_owned())));
-    cluster.ok(&["configs", "alter", "brokers", &id, "--set", "log.retention.ms=6000000"]);
-    crate::harness::wait_for("the broker to go by it", || {
-        (value(&[&id]) == Some(("6000000".to_owned(), "broker".to_owned()))).then_some(())
+    cluster.ok(&["configs", "alter", "brokers", "--default", "--set", "log.retention.ms=700000000"]);
+    wait_for("brokers to go by it", || {
+        (value(&["--default"]) == Some(("700000000".to_owned(), "all brokers".to_owned()))).then_some(())
+    });
+    cluster.ok(&["configs", "alter", "brokers", &id, "--set", "log.retention.ms=800000000"]);
+    wait_for("the broker to go by it", || {
+        (value(&[&id]) == Some(("800000000".to_owned(), "broker".to_owned()))).then_some(())
     });
     cluster.ok(&["configs", "alter", "brokers", &id, "--reset", "log.retention.ms"]);
     cluster.ok(&["configs", "alter", "brokers", "--default", "--reset", "log.retention.ms"]);
@@ -49,7 +53,7 @@ fn groups_are_changed(cluster: &Cluster) {
     let group = named("billing");
     cluster.ok(&["configs", "alter", "groups", &group, "--set", "consumer.session.timeout.ms=50000"]);
     let set = || rows(&cluster.ok(&["configs", "describe", "groups", &group, "--json"]));
-    let found = crate::harness::wait_for("the group's config", || {
+    let found = wait_for("the group's config", || {
         set()
             .into_iter()
             .find(|row| row["config"] == "consumer.session.timeout.ms" && row["source"] == "group")
@@ -73,9 +77,10 @@ fn a_config_that_nobody_knows_is_told_with_the_nearest(cluster: &Cluster) {
     );
     let told = cluster.fails(&["configs", "alter", "topics", &topic, "--set", "retention.ms=soon"]);
     assert!(told.contains("retention.ms") && told.contains("soon"), "{told}");
-    for args in
-        [vec!["configs", "alter", "topics", topic.as_str()], vec!["configs", "alter", "topics", "--set", "a=b"]]
-    {
+    for args in [
+        vec!["configs", "alter", "topics", topic.as_str()],
+        vec!["configs", "alter", "topics", "--set", "a=b"],
+    ] {
         let said = cluster.run(&args);
         assert!(said.code == Some(2) && said.err.starts_with("klamm: "), "{said:?}");
     }

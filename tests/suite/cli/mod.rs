@@ -98,6 +98,15 @@ impl Cluster {
         said.out
     }
 
+    /// Waits until the cluster has heard of a new topic everywhere: a real one answers before that.
+    pub(crate) fn settled(&self, topic: &str) {
+        crate::harness::wait_for("leaders", || {
+            let said = self.run(&["topics", "describe", topic, "--json"]);
+            (said.code == Some(0) && rows(&said.out).iter().all(|row| !row["log_end"].is_null()))
+                .then_some(())
+        });
+    }
+
     /// Runs a command that fails, and gives what it says on stderr.
     pub(crate) fn fails(&self, args: &[&str]) -> String {
         let said = self.run(args);
@@ -152,10 +161,9 @@ fn every_field_is_documented() {
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/command-line.md")).unwrap();
     let cluster = Cluster::klamm();
     let (topic, group) = (named("orders"), named("billing"));
-    cluster.place.topic(1);
     cluster.ok(&["topics", "create", &topic]);
     cluster.place.fill(&topic, 0..3);
-    cluster.ok(&["groups", "reset", &group, "--topic", &topic, "--to-earliest", "--execute"]).clear();
+    cluster.run(&["groups", "reset", &group, "--topic", &topic, "--to-earliest", "--execute"]);
     let subscriber = cluster.place.subscriber(&topic, &named("reading"), serde_json::Value::Null);
     crate::client::place::numbers(&subscriber, 3);
     let commands: &[&[&str]] = &[

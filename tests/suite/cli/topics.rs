@@ -1,6 +1,7 @@
 //! `klamm topics`.
 
 use super::{Cluster, expect, named, rows, without};
+use crate::harness::wait_for;
 
 super::against_each! {
     topics_are_created_listed_described_and_deleted
@@ -15,6 +16,7 @@ fn topics_are_created_listed_described_and_deleted(cluster: &Cluster) {
     let topic = named("orders");
     let made = cluster.ok(&["topics", "create", &topic, "-p", "3", "-r", "1", "-c", "retention.ms=3600000"]);
     expect("topics-create.txt", &made, &[&topic]);
+    cluster.settled(&topic);
     let checked =
         cluster.ok(&["topics", "create", &format!("{topic}x"), "--partitions", "2", "--dry-run", "--json"]);
     assert_eq!(rows(&checked)[0]["created"], false);
@@ -38,15 +40,23 @@ fn topics_are_created_listed_described_and_deleted(cluster: &Cluster) {
         cluster.ok(&["topics", "delete", &topic, "--if-exists"]),
         format!("there is no topic {topic}\n")
     );
-    assert_eq!(cluster.ok(&["topics", "list", &topic, "--json"]), "");
+    wait_for("the topic to be gone", || {
+        cluster.ok(&["topics", "list", &topic, "--json"]).is_empty().then_some(())
+    });
 }
 
 fn partitions_are_added(cluster: &Cluster) {
     let topic = cluster.place.topic(1);
+    let has = |count: i64| {
+        let partitions = || rows(&cluster.ok(&["topics", "list", &topic, "--json"]))[0]["partitions"].clone();
+        wait_for("partitions", || (partitions() == count).then_some(()));
+    };
     cluster.ok(&["topics", "add-partitions", &topic, "--to", "3"]);
+    has(3);
     cluster.ok(&["topics", "add-partitions", &topic, "--by", "2"]);
+    has(5);
     cluster.ok(&["topics", "alter", &topic, "--partitions", "6"]);
-    assert_eq!(rows(&cluster.ok(&["topics", "list", &topic, "--json"]))[0]["partitions"], 6);
+    has(6);
     let told = cluster.fails(&["topics", "add-partitions", &topic, "--to", "2"]);
     assert!(told.contains("InvalidPartitions") && told.contains(&topic), "{told}");
 }
@@ -55,36 +65,22 @@ fn configs_of_topics_are_changed(cluster: &Cluster) {
     let topic = cluster.place.topic(1);
     let set = |name: &str| {
         let configs = rows(&cluster.ok(&["configs", "describe", "topics", &topic, "--json"]));
-        configs
-            .into_iter()
-            .find(|row| row["config"] == name)
-            .map(|row| row["value"].as_str().unwrap().to_owned())
+        let found = configs.into_iter().find(|row| row["config"] == name && row["source"] == "topic");
+        found.map(|row| row["value"].as_str().unwrap().to_owned())
     };
-    cluster.ok(&[
-        "topics",
-        "alter",
-        &topic,
-        "--set",
-        "max.message.bytes=2000",
-        "--append",
-        "cleanup.policy=compact",
-    ]);
-    assert_eq!(
-        (set("max.message.bytes"), set("cleanup.policy")),
-        (Some("2000".to_owned()), Some("delete,compact".to_owned()))
-    );
+    let become_so = |bytes: Option<&str>, policy: &str| {
+        let now = || (set("max.message.bytes"), set("cleanup.policy"));
+        let then = (bytes.map(str::to_owned), Some(policy.to_owned()));
+        wait_for("configs", || (now() == then).then_some(()));
+    };
+    let both = ["--set", "max.message.bytes=2000", "--append", "cleanup.policy=compact"];
+    cluster.ok(&[&["topics", "alter", &*topic], &both[..]].concat());
+    become_so(Some("2000"), "delete,compact");
     cluster.ok(&["topics", "alter", &topic, "--reset", "max.message.bytes", "--dry-run"]);
     assert_eq!(set("max.message.bytes"), Some("2000".to_owned()));
-    cluster.ok(&[
-        "topics",
-        "alter",
-        &topic,
-        "--reset",
-        "max.message.bytes",
-        "--subtract",
-        "cleanup.policy=delete",
-    ]);
-    assert_eq!((set("max.message.bytes"), set("cleanup.policy")), (None, Some("compact".to_owned())));
+    let both = ["--reset", "max.message.bytes", "--subtract", "cleanup.policy=delete"];
+    cluster.ok(&[&["topics", "alter", &*topic], &both[..]].concat());
+    become_so(None, "compact");
     let told = cluster.fails(&["topics", "alter", &topic, "--set", "retention.mss=5"]);
     assert!(told.contains("did you mean 'retention.ms'?"), "{told}");
 }
