@@ -9,7 +9,7 @@ use kafka_protocol::protocol::StrBytes;
 use klamm_broker::Broker;
 
 use super::{others, three};
-use crate::harness::{DEADLINE, Wire, commit, group, join, stable, sync, text, topic};
+use crate::harness::{Wire, commit, group, join, stable, sync, text, topic};
 
 const NOT_COORDINATOR: i16 = 16;
 
@@ -97,15 +97,17 @@ fn who_waits_for_others_is_told_to_ask_elsewhere() {
     let joined = stable(&mut Wire::to_node(&broker, first), "g");
     let mut waiting = Wire::to_node(&broker, first);
     waiting.send(&join("g", &StrBytes::default()), 3);
-    broker.wait_idle(DEADLINE).unwrap();
-    let next = others(&[first])[0];
-    broker.cluster().move_coordinator("g", next).unwrap();
-    assert_eq!(waiting.receive::<JoinGroupRequest>(3).error_code, NOT_COORDINATOR);
-    // The rebalance that it began is forgotten: the last generation stands.
+    // Until its join has begun a rebalance.
     let beat = HeartbeatRequest::default()
         .with_group_id(group("g"))
         .with_member_id(joined.member_id.clone())
         .with_generation_id(joined.generation_id);
+    let mut wire = Wire::to_node(&broker, first);
+    while wire.call(&beat, 3).error_code == 0 {}
+    let next = others(&[first])[0];
+    broker.cluster().move_coordinator("g", next).unwrap();
+    assert_eq!(waiting.receive::<JoinGroupRequest>(3).error_code, NOT_COORDINATOR);
+    // The rebalance that it began is forgotten: the last generation stands.
     let mut wire = Wire::to_node(&broker, next);
     assert_eq!(wire.call(&beat, 3).error_code, 0);
     wire.send(&join("g", &joined.member_id), 3);
