@@ -8,6 +8,7 @@ use crate::topics::OFFSETS_TOPIC;
 
 /// A cluster at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClusterView {
     /// The cluster's id.
     pub cluster_id: String,
@@ -23,6 +24,7 @@ pub struct ClusterView {
 
 /// A node of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClusterNode {
     /// Its id: `node.id`, and those that follow on it.
     pub id: i32,
@@ -51,6 +53,7 @@ impl ClusterNode {
 
 /// A partition, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClusterPartition {
     /// The topic's name.
     pub topic: String,
@@ -70,6 +73,7 @@ pub struct ClusterPartition {
 
 /// A group, and who coordinates it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClusterGroup {
     /// The group's id.
     pub group: String,
