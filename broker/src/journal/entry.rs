@@ -332,12 +332,12 @@ mod tests {
         let moved = Change::MoveLeader { topic: "t".to_owned(), partition: 1, node: 2 };
         let entries = vec![
             entry(request, None),
-            entry(Event::Command { command: Command::Cluster(moved) }, None),
             entry(Event::Resume { number: 1 }, Some(Ended::Answer(frame))),
             entry(Event::Advance { to_ms: 9 }, None),
             entry(Event::Due, None),
             entry(Event::Command { command }, None),
             entry(Event::Command { command: Command::ClearFaults }, None),
+            entry(Event::Command { command: Command::Cluster(moved) }, None),
             entry(Event::Gone { number: 2 }, None),
             entry(Event::End { why: "a test".to_owned() }, None),
         ];
