@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use klamm_storage::{Home, OpenError, StorageError};
 use parking_lot::Mutex;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
 
 use crate::clock::{Clock, TimeError};
@@ -363,7 +363,13 @@ impl Broker {
 
     /// Opens a connection that needs no socket.
     pub fn connect(&self) -> InProcessConnection {
-        transport::connect(self.state(), self.runtime().handle(), self.alive.clone())
+        self.connect_on(self.runtime().handle())
+    }
+
+    /// As [`connect`](Self::connect), served by `runtime` rather than by the broker's own: where the requests come from a
+    /// task of it, no thread has to be woken for them. That runtime must not be blocked while an answer is waited for.
+    pub fn connect_on(&self, runtime: &Handle) -> InProcessConnection {
+        transport::connect(self.state(), runtime, self.alive.clone())
     }
 
     /// What goes wrong on purpose: rules that strike requests. There are none at the start, and none after a reset.

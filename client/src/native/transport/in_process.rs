@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use klamm_broker::ResponseFrame;
+use tokio::runtime::Handle;
 
 use super::{Frame, Inlet, Outlet};
 use crate::embedded::EmbeddedBroker;
@@ -10,7 +11,7 @@ use crate::embedded::EmbeddedBroker;
 const LENGTH_BYTES: usize = 4;
 
 pub(super) fn connect(broker: &EmbeddedBroker) -> (Outlet, Inlet) {
-    let (sender, receiver) = broker.connect().split();
+    let (sender, receiver) = broker.connect_on(&Handle::current()).split();
     (Outlet::InProcess(sender), Inlet::InProcess(receiver))
 }
 
