@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -51,7 +50,7 @@ impl Terminal {
                 shown.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..read]));
             }
         });
-        Terminal { child, keyboard: File::from(OwnedFd::from(master)), screen }
+        Terminal { child, keyboard: File::from(master), screen }
     }
 
     fn shows(&self, text: &str) -> bool {
