@@ -334,16 +334,18 @@ impl Cluster {
     fn target(&self, node: i32) -> Result<Target, ClientError> {
         let asked = || format!("connecting to broker {node}");
         self.running(&asked())?;
+        let place = usize::try_from(-1 - i64::from(node));
         if let Some(broker) = self.embedded.lock().as_ref() {
-            return Ok(Target::InProcess(broker.clone()));
+            let nodes = broker.node_ids();
+            let node = place.map_or(Some(node), |place| nodes.get(place).copied());
+            let node = node.filter(|node| nodes.contains(node)).ok_or_else(|| unknown(asked()))?;
+            return Ok(Target::InProcess(broker.clone(), node));
         }
-        let known = match usize::try_from(-1 - i64::from(node)) {
+        let known = match place {
             Ok(place) => self.bootstrap.get(place).cloned(),
             Err(_) => self.addresses.read().get(&node).cloned(),
         };
-        let (host, port) = known.ok_or_else(|| {
-            ClientError::new(ErrorKind::Unreachable, asked(), "the cluster has no such broker at present")
-        })?;
+        let (host, port) = known.ok_or_else(|| unknown(asked()))?;
         Ok(Target::Address { host, port })
     }
 
@@ -356,14 +358,14 @@ impl Cluster {
 
     /// Every broker that might be reached: those that are known, and those that were given.
     fn candidates(&self) -> Vec<i32> {
-        if self.embedded.lock().is_some() {
-            return vec![-1];
+        let given =
+            |count: usize| (0..count).filter_map(|place| i32::try_from(place).ok()).map(|place| -1 - place);
+        if let Some(broker) = self.embedded.lock().as_ref() {
+            return given(broker.node_ids().len()).collect();
         }
         let mut known: Vec<i32> = self.addresses.read().keys().copied().collect();
         known.shuffle(&mut rand::rng());
-        known.extend(
-            (0..self.bootstrap.len()).filter_map(|place| i32::try_from(place).ok()).map(|place| -1 - place),
-        );
+        known.extend(given(self.bootstrap.len()));
         known
     }
 
@@ -403,6 +405,34 @@ impl Cluster {
         }
     }
 
+    /// Connects to the first broker that can be reached, and tries all again for so long. The connection is kept for what is
+    /// asked next. Somebody who waits for an answer learns soon this way that there will be none.
+    pub(crate) async fn reach(&self, patience: Duration, deadline: Instant) -> Result<(), ClientError> {
+        let give_up = deadline.min(Instant::now() + patience);
+        let mut backoff = self.retry_backoff();
+        loop {
+            let candidates = self.candidates();
+            let mut failure = None;
+            for (left, node) in
+                (1..=u32::try_from(candidates.len()).unwrap_or(u32::MAX)).rev().zip(&candidates)
+            {
+                // Who does not answer at all leaves the others their share of the time.
+                let now = Instant::now();
+                let share = now + deadline.saturating_duration_since(now) / left;
+                match self.connection(Node::Id(*node), Lane::Control, share).await {
+                    Ok(_) => return Ok(()),
+                    Err(error) if !error.is_retriable() => return Err(error),
+                    Err(error) => failure = Some(error),
+                }
+            }
+            let pause = Instant::now() + backoff.next();
+            if pause >= give_up {
+                return Err(failure.unwrap_or_else(|| self.silence("connecting to a broker")));
+            }
+            tokio::time::sleep_until(pause.into()).await;
+        }
+    }
+
     /// Sends a request to a broker and waits for the answer: one attempt, in the newest version up to `most` that the
     /// broker knows too.
     pub(crate) async fn call<R: Request>(
@@ -428,6 +458,10 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+fn unknown(asked: String) -> ClientError {
+    ClientError::new(ErrorKind::Unreachable, asked, "the cluster has no such broker at present")
 }
 
 fn bad_address(why: String) -> ClientError {
