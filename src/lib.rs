@@ -86,6 +86,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod testing;
+
 pub use klamm_client::*;
 
 pub use klamm_broker::{
