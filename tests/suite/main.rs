@@ -19,6 +19,7 @@ mod interop;
 mod run;
 mod serve;
 mod snapshots;
+mod testing;
 mod tidy;
 mod topics;
 mod wire;
