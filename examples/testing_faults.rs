@@ -17,7 +17,7 @@ fn publisher(broker: &klamm::Broker, topic: &str, acks: &str) -> Result<Publishe
         json!({
             "destination": format!("kafka://topic/{topic}"),
             "bootstrap_servers": broker.bootstrap_servers(),
-            "producer_config": { "acks": acks, "retry_backoff_ms": 10 },
+            "producer_config": { "acks": acks, "retries": 10, "retry_backoff_ms": 10 },
         }),
     )
 }

@@ -49,6 +49,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     // It lives, though: its next heartbeat tells it that it is out, and it joins again.
     broker.wait_for_group("billing", 1);
     println!("and then in again, under another id");
+    // What it had not committed by then it is given again.
+    let order: Option<String> = subscriber.get_data(Duration::from_secs(10))?;
+    println!("read once more: {}", order.ok_or("the order is missing")?);
 
     // Having left, the group keeps its offsets for a day.
     subscriber.stop()?;

@@ -163,6 +163,7 @@ fn testing_time() {
             "read: a lamp",
             "45 seconds later the member is out: true",
             "and then in again",
+            "read once more: a lamp",
             "committed: Some(1)",
             "a day later: None",
             "records: 1",

@@ -14,7 +14,8 @@ use crate::look::{Group, SeenRequest};
 use super::broker::Held;
 
 /// What is shown of each kind; of what is beyond, how much it is.
-const MOST_REQUESTS: usize = 20;
+const MOST_REQUESTS: usize = 30;
+const MOST_LOOKED_AT: usize = 500;
 const MOST_GROUPS: usize = 10;
 const MOST_MEMBERS: usize = 10;
 const MOST_OFFSETS: usize = 20;
@@ -129,29 +130,40 @@ fn faults(out: &mut String, rules: &[FaultRule]) {
 
 fn requests(out: &mut String, held: &Held) {
     let all: u64 = held.broker.request_counts().iter().map(|count| count.requests).sum();
-    let open = held.broker.connections().len();
-    let recent = held.broker.recent_requests(MOST_REQUESTS);
-    let connections = text::count(open, "connection");
+    let connections = text::count(held.broker.connections().len(), "connection");
+    let recent = held.broker.recent_requests(MOST_LOOKED_AT);
     if recent.is_empty() {
         line(out, &format!("requests none came; {connections} open"));
         return;
     }
     line(out, &format!("requests {all} came; {connections} open; the last of them:"));
-    let apis: Vec<_> = recent.iter().map(|request| format!("{} v{}", request.api, request.version)).collect();
+    // A consumer that polls asks the same over and over: once is enough.
+    let runs: Vec<&[SeenRequest]> = recent.chunk_by(is_alike).collect();
+    let shown = runs.get(runs.len().saturating_sub(MOST_REQUESTS)..).unwrap_or_default();
+    let first = |run: &&[SeenRequest]| run.first().cloned();
+    let apis: Vec<_> =
+        shown.iter().filter_map(first).map(|of| format!("{} v{}", of.api, of.version)).collect();
     let api_width = apis.iter().map(String::len).max().unwrap_or(0);
-    let clients: Vec<_> = recent.iter().map(|request| text::short(&request.client_id)).collect();
+    let clients: Vec<_> = shown.iter().filter_map(first).map(|of| text::short(&of.client_id)).collect();
     let client_width = clients.iter().map(|client| client.chars().count()).max().unwrap_or(0);
-    for ((request, api), client) in recent.iter().zip(&apis).zip(&clients) {
-        tell_request(out, request, &format!("{client:client_width$}  {api:api_width$}"));
+    for ((run, api), client) in shown.iter().zip(&apis).zip(&clients) {
+        tell_requests(out, run, &format!("{client:client_width$}  {api:api_width$}"));
     }
 }
 
-fn tell_request(out: &mut String, request: &SeenRequest, what: &str) {
-    let SeenRequest { number, connection, outcome, .. } = request;
-    line(
-        out,
-        &format!("  {number:>5}  connection {connection:<3} {what}  {}", text::short(&outcome.to_string())),
-    );
+/// Whether two requests are told of in one line.
+fn is_alike(one: &SeenRequest, next: &SeenRequest) -> bool {
+    let said = |of: &SeenRequest| {
+        (of.connection, of.api.clone(), of.version, of.client_id.clone(), of.outcome.clone())
+    };
+    said(one) == said(next)
+}
+
+fn tell_requests(out: &mut String, run: &[SeenRequest], what: &str) {
+    let Some(SeenRequest { number, connection, outcome, .. }) = run.first() else { return };
+    let times = if run.len() > 1 { format!(", {} times", run.len()) } else { String::new() };
+    let outcome = text::short(&outcome.to_string());
+    line(out, &format!("  {number:>5}  connection {connection:<3} {what}  {outcome}{times}"));
 }
 
 fn journal(out: &mut String, held: &Held) {

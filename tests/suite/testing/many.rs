@@ -12,7 +12,7 @@ fn hundreds_side_by_side_have_nothing_in_common() {
     let brokers: Vec<_> = (0..300).map(|_| klamm::testing::broker().topic("orders", 1).start()).collect();
     std::thread::scope(|scope| {
         for part in brokers.chunks(50) {
-            scope.spawn(|| {
+            scope.spawn(move || {
                 for broker in part {
                     broker.publish("orders", &broker.bootstrap_servers());
                 }
