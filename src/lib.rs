@@ -75,6 +75,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "control")]
+pub mod control;
 pub mod testing;
 
 pub use klamm_client::*;

@@ -26,6 +26,8 @@ enum Command {
     Check(cli::check::Check),
     /// Have the run of a journal again, and show the first answer that differs.
     Replay(cli::replay::Replay),
+    /// Control a broker that runs with --control: its time, faults and state.
+    Ctl(cli::ctl::Ctl),
 }
 
 fn main() -> ExitCode {
@@ -35,13 +37,10 @@ fn main() -> ExitCode {
         Command::Run(run) => run.run(),
         Command::Check(check) => check.run(),
         Command::Replay(replay) => replay.run(),
+        Command::Ctl(ctl) => ctl.run(),
     };
     match done {
         Ok(code) => code,
-        Err(error) if cli::is_closed_pipe(&*error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("klamm: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => cli::report(&*error),
     }
 }

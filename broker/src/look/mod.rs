@@ -24,6 +24,7 @@ pub(crate) use traffic::{Incoming, Opened, Seen, Traffic};
 
 /// A topic as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Topic {
     /// Its name.
     pub name: String,
@@ -37,6 +38,7 @@ pub struct Topic {
 
 /// A partition as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Partition {
     /// Its number.
     pub index: i32,

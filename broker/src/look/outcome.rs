@@ -15,6 +15,7 @@ use crate::fetch::FetchAnswer;
 /// What became of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ended", rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum RequestOutcome {
     /// It is being worked on, or waits.
     UnderWay,
