@@ -58,6 +58,11 @@ impl Builder {
         self.with(|broker| broker.config(name, value))
     }
 
+    /// Stands for `count` nodes of a cluster, with one log behind them: see [`BrokerBuilder::brokers`].
+    pub fn brokers(self, count: usize) -> Self {
+        self.with(|broker| broker.brokers(count))
+    }
+
     /// Has time go on by itself, as it does for a broker in production. Without this it stands still until
     /// [`advance`](TestBroker::advance) moves it.
     pub fn system_clock(self) -> Self {

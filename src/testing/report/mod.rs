@@ -28,6 +28,7 @@ pub(super) fn of(held: &Held) -> String {
     let mut out = String::new();
     line(&mut out, &text::rule("klamm: what the broker saw", WIDTH));
     begun(&mut out, held);
+    nodes(&mut out, held);
     topics::tell(&mut out, &held.broker);
     groups(&mut out, held);
     faults(&mut out, &held.broker.faults().list());
@@ -69,6 +70,21 @@ fn begun(out: &mut String, held: &Held) {
             line(out, &format!("seed     {seed}; KLAMM_SEED={seed} has the same choices drawn again"))
         }
         None => line(out, "seed     goes on from the snapshot's"),
+    }
+}
+
+/// The nodes, where the broker stands for several.
+fn nodes(out: &mut String, held: &Held) {
+    let cluster = held.broker.cluster();
+    let nodes = cluster.nodes();
+    if nodes.len() < 2 {
+        return;
+    }
+    let controller = cluster.controller().map_or("none".to_owned(), |node| node.to_string());
+    line(out, &format!("nodes    {}, the controller is {controller}", nodes.len()));
+    for node in nodes {
+        let delay = if node.delay_ms > 0 { format!(", slow by {} ms", node.delay_ms) } else { String::new() };
+        line(out, &format!("  {}  {}, {:?}{delay}", node.id, node.bootstrap_server(), node.state));
     }
 }
 
