@@ -37,7 +37,7 @@ pub(super) fn watch(held: &Arc<Held>) {
                 take_down();
                 before(info);
                 if cfg!(panic = "abort") {
-                    started_here().iter().for_each(|held| print(held));
+                    started_here().iter().for_each(print);
                 }
             }));
         });

@@ -4,6 +4,7 @@
 //! test with a sentence, waiting has a deadline of its own, and a guard prints what the broker saw when the test panics.
 //! Knows the broker and the client by what they offer to everybody.
 #![doc = include_str!("../../docs/testing.md")]
+#![allow(clippy::test_attr_in_doctest, reason = "the chapter shows whole tests, and runs what is in them")]
 
 mod broker;
 mod builder;
