@@ -37,7 +37,7 @@ fn what_is_lost_is_told_by_its_numbers() {
     let client = embedded("raw lost");
     // Together they are larger than the topic takes; of the parts only one is.
     let options = ProducerOptions { linger: Duration::from_millis(200), ..ProducerOptions::default() };
-    let told: Arc<Mutex<Vec<(Vec<u64>, String)>>> = Arc::default();
+    let told: Arc<Mutex<Vec<_>>> = Arc::default();
     let producer = Producer::new(&client, &options, {
         let told = Arc::clone(&told);
         move |numbers, why| told.lock().unwrap().push((numbers.to_vec(), why.to_string()))

@@ -273,7 +273,7 @@ impl Copy {
             if let Some(record) = &next {
                 run.pass_on(record)?;
             }
-            if next.is_some() && run.copied % RECORDS_PER_LOOK != 0 {
+            if next.is_some() && !run.copied.is_multiple_of(RECORDS_PER_LOOK) {
                 continue;
             }
             progress.set(run.copied);

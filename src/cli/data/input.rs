@@ -29,7 +29,7 @@ pub(crate) struct Input {
 
 enum Delimiter {
     Byte(u8),
-    Bytes(Finder<'static>),
+    Bytes(Box<Finder<'static>>),
 }
 
 /// What reading on came to.
@@ -65,7 +65,7 @@ impl Input {
         let _ = rustix::pipe::fcntl_setpipe_size(&file, BUFFER_BYTES);
         let delimiter = match delimiter {
             [byte] => Delimiter::Byte(*byte),
-            bytes => Delimiter::Bytes(Finder::new(bytes).into_owned()),
+            bytes => Delimiter::Bytes(Box::new(Finder::new(bytes).into_owned())),
         };
         let buffer = vec![0; BUFFER_BYTES];
         Input { file, name, is_terminal, buffer, begin: 0, end: 0, at_end: false, longest, delimiter }

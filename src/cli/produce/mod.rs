@@ -313,7 +313,7 @@ impl Run<'_> {
         if self.told.count.is_some_and(|most| self.sent >= most) {
             return Ok(Some(Stop::Count));
         }
-        if line % RECORDS_PER_CLOCK == 0 {
+        if line.is_multiple_of(RECORDS_PER_CLOCK) {
             self.clock = when::now_millis();
             if interrupt.is_asked() {
                 return Ok(Some(Stop::Interrupted));
