@@ -57,6 +57,7 @@ mod native;
 mod options;
 mod pipeline;
 mod publisher;
+pub mod raw;
 #[cfg(feature = "rdkafka")]
 mod rdkafka;
 mod record;

@@ -1,13 +1,18 @@
 //! The subcommands of `klamm`, one file each, and what they share.
 
+pub(crate) mod bench;
 mod broker_args;
 pub(crate) mod check;
 pub(crate) mod cluster;
 pub(crate) mod configs;
 #[allow(dead_code)]
 mod connect;
+pub(crate) mod consume;
 mod control_args;
+pub(crate) mod copy;
 pub(crate) mod ctl;
+mod data;
+pub(crate) mod dump;
 #[allow(dead_code)]
 mod error;
 pub(crate) mod generated;
@@ -16,6 +21,7 @@ mod logging;
 mod offset_file;
 #[allow(dead_code)]
 mod output;
+pub(crate) mod produce;
 #[allow(dead_code)]
 mod profile;
 pub(crate) mod replay;

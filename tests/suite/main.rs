@@ -18,6 +18,7 @@ mod fuzz;
 mod groups;
 mod harness;
 mod interop;
+mod records;
 mod run;
 mod serve;
 mod snapshots;
