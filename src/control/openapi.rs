@@ -193,8 +193,8 @@ fn refusals(route: &Route) -> Vec<Kind> {
     }
     all.extend(route.refuses);
     if route.for_forks {
-        // The fork may not be there.
-        all.push(Kind::NotFound);
+        // The fork may not be there, or be named by what is no number.
+        all.extend([Kind::NotFound, Kind::BadParameter]);
     }
     all.sort_unstable();
     all.dedup();
