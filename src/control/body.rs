@@ -6,6 +6,7 @@ use axum::body::{Body as HttpBody, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, Error as _};
@@ -36,6 +37,16 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             Category::Data => Problem::invalid(format!("the body will not do: {error}")),
             _ => Problem::new(Kind::BadJson, format!("the body is no JSON: {error}")),
         })
+    }
+}
+
+/// Reads all of a request before anything is done: half of one does nothing, and the next one on the connection begins where
+/// this one ends.
+pub(crate) async fn read_first(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    match read(Request::from_parts(parts.clone(), body)).await {
+        Ok(bytes) => next.run(Request::from_parts(parts, bytes.into())).await,
+        Err(problem) => problem.into_response(),
     }
 }
 

@@ -139,7 +139,7 @@ def take(reader, count):
                 reader.commit(message, asynchronous=False)
             except KafkaException:
                 return False  # the group began anew: it comes again
-            values.append(message.value().decode())
+            values.append(message.value().decode(errors="replace"))
         return len(values) >= count
 
     until(f"{count} values", one, pause=0)
@@ -353,6 +353,32 @@ def a_snapshot_is_a_fixture_in_a_file():
     equal(values(), ["kept"])
     control.refused("POST", "/snapshots/none/restore", {}, 404, "no snapshot 'none'")
     equal(values(), ["kept"])
+
+
+@fresh
+def a_cluster_moves_under_a_client_that_goes_on():
+    broker = Broker("--brokers", "3", "--topic", "moving:3")
+    there = broker.control
+    try:
+        sender = producer(broker.servers, enable_idempotence=True)
+        equal(send(sender, "0", "1", topic="moving"), [None, None])
+        for partition in range(3):
+            before = next(one for one in there.get("/cluster")["partitions"] if (one["topic"], one["partition"]) == ("moving", partition))
+            to = next(node for node in before["isr"] if node != before["leader"])
+            moved = there.put("/cluster/leader", topic="moving", partition=partition, node=to)
+            after = next(one for one in moved["partitions"] if (one["topic"], one["partition"]) == ("moving", partition))
+            equal((after["leader"], after["leader_epoch"]), (to, before["leader_epoch"] + 1))
+        equal(send(sender, "2", "3", topic="moving"), [None, None])
+        equal(there.post("/cluster/nodes/2/stop")["state"], "stopped")
+        equal(send(sender, "4", "5", topic="moving"), [None, None])
+        there.refused("POST", "/cluster/nodes/2/stop", None, 409, "node 2")
+        there.refused("POST", "/cluster/nodes/9/stop", None, 404, "no node 9")
+        equal(there.post("/cluster/nodes/2/bring-back")["state"], "running")
+        equal(send(sender, "6", topic="moving"), [None])
+        records = there.get("/topics/moving/records")["records"]
+        equal(sorted(record["value"] for record in records), [str(number) for number in range(7)])
+    finally:
+        broker.stop()
 
 
 @fresh

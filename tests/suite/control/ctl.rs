@@ -45,7 +45,7 @@ fn every_noun_has_its_command() {
         }
     };
     produce(&controlled.broker, "orders", &["a lamp", "a\u{1b}[31m chair"]);
-    let _reader = reader(&controlled.broker.bootstrap_servers());
+    let _reader = reader(&controlled.broker.bootstrap_servers(), 2);
     says(&["info"], &["seed: 7", &controlled.broker.bootstrap_servers()]);
     says(&["wait", "records", "orders", "2"], &[]);
     says(&["wait", "group", "readers", "1", "--timeout", "20s"], &[]);
@@ -107,6 +107,34 @@ fn snapshots_and_forks_are_handled() {
     assert!(said(&url, &["fork", "list"]).contains("CONTROL"));
     said(&url, &["fork", "stop", "1"]);
     refused(&url, &["--fork", "1", "time", "now"], 1, &["no fork 1"]);
+}
+
+#[test]
+fn a_cluster_is_commanded() {
+    let broker =
+        klamm::Broker::builder().brokers(3).racks(["a", "b", "c"]).topic("orders", 1).start().unwrap();
+    let controlled = Controlled::of(broker);
+    let url = controlled.server.url();
+    let nodes = said(&url, &["cluster", "nodes"]);
+    assert!(
+        nodes.contains("running") && nodes.contains("controller") && nodes.lines().count() == 4,
+        "{nodes}"
+    );
+    said(&url, &["cluster", "move-leader", "orders", "0", "2"]);
+    said(&url, &["cluster", "stop", "2"]);
+    assert!(said(&url, &["cluster", "nodes"]).contains("stopped"));
+    refused(&url, &["cluster", "stop", "2"], 1, &["node 2", "bring it back"]);
+    refused(&url, &["cluster", "move-leader", "orders", "0", "9"], 1, &["no node 9"]);
+    said(&url, &["cluster", "bring-back", "2"]);
+    said(&url, &["cluster", "slow", "2", "5ms"]);
+    said(&url, &["cluster", "cut-off", "3"]);
+    assert!(said(&url, &["cluster", "nodes"]).contains("cut_off"));
+    said(&url, &["cluster", "bring-back", "3"]);
+    said(&url, &["cluster", "move-coordinator", "readers", "3"]);
+    said(&url, &["cluster", "move-controller", "3"]);
+    said(&url, &["cluster", "elect-preferred-leaders"]);
+    assert!(said(&url, &["cluster", "partitions"]).contains("IN SYNC"));
+    said(&url, &["cluster", "coordinators"]);
 }
 
 #[test]

@@ -160,6 +160,7 @@ fn every_operation_says_what_it_does_and_how_it_is_refused() {
 fn every_operation_can_be_done_and_answers_as_the_document_says() {
     let controlled = Controlled::of(
         klamm::Broker::builder()
+            .brokers(3)
             .topic("orders", 2)
             .clock(klamm::Clock::manual(super::START_MS))
             .journal(klamm::JournalOptions::memory())
@@ -167,7 +168,7 @@ fn every_operation_can_be_done_and_answers_as_the_document_says() {
             .unwrap(),
     );
     produce(&controlled.broker, "orders", &["one", "two"]);
-    let _reader = reader(&controlled.broker.bootstrap_servers());
+    let _reader = reader(&controlled.broker.bootstrap_servers(), 2);
     for (wait, body) in [
         ("records", json!({ "topic": "orders", "count": 2 })),
         ("group", json!({ "group": "readers", "members": 1 })),
@@ -211,6 +212,18 @@ fn every_operation_can_be_done_and_answers_as_the_document_says() {
     controlled.put("/disk", json!({ "full": false }));
     controlled.delete("/faults");
 
+    controlled.get("/cluster");
+    controlled.get("/cluster/nodes/2");
+    controlled.http.done("POST", "/cluster/nodes/2/stop", None);
+    controlled.http.done("POST", "/cluster/nodes/2/bring-back", None);
+    controlled.http.done("POST", "/cluster/nodes/3/cut-off", None);
+    controlled.http.done("POST", "/cluster/nodes/3/bring-back", None);
+    controlled.post("/cluster/nodes/3/slow", json!({ "delay_ms": 1 }));
+    controlled.put("/cluster/leader", json!({ "topic": "orders", "partition": 0, "node": 2 }));
+    controlled.put("/cluster/coordinator", json!({ "group": "readers", "node": 2 }));
+    controlled.put("/cluster/controller", json!({ "node": 2 }));
+    controlled.http.done("POST", "/cluster/elect-preferred-leaders", None);
+
     controlled.put("/snapshots/before", json!({}));
     controlled.get("/snapshots/before");
     let (status, kind, file) = controlled.http.send("GET", "/snapshots/before/file", None, &[]);
@@ -244,7 +257,7 @@ fn every_path_of_the_document_is_served_and_no_other_method_of_it() {
         for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
             let is_there = operations.values().any(|(of, at)| of == method && at == path);
             // An empty object will not do as a body, and no name names anything: nothing is done.
-            let filled = path.replace("{rule}", "99").replace("{fork}", "99");
+            let filled = path.replace("{rule}", "99").replace("{fork}", "99").replace("{node}", "99");
             let filled = filled
                 .replace("{topic}", "none")
                 .replace("{group}", "none")

@@ -41,7 +41,10 @@ fn all_rules_end_together() {
 fn rules_that_mean_nothing_are_refused_and_nothing_is_added() {
     let controlled = Controlled::start();
     for (rule, words) in [
-        (json!({ "topik": "t", "error": "NOT_LEADER_OR_FOLLOWER" }), vec!["topik"]),
+        (
+            json!({ "topik": "t", "error": "NOT_LEADER_OR_FOLLOWER" }),
+            vec!["topik", "fields", "topic", "delay_answer"],
+        ),
         (json!({ "api": "Produse", "error": 6 }), vec!["there is no API 'Produse'"]),
         (json!({ "api": "Produce", "error": "NO_SUCH" }), vec!["there is no error 'NO_SUCH'"]),
         (json!({ "api": "Produce" }), vec!["does nothing"]),

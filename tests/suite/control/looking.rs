@@ -76,7 +76,7 @@ fn what_is_not_there_is_told() {
 fn groups_are_seen_with_their_members_and_what_they_have_to_read() {
     let controlled = Controlled::start();
     produce(&controlled.broker, "orders", &["one", "two"]);
-    let reader = reader(&controlled.broker.bootstrap_servers());
+    let reader = reader(&controlled.broker.bootstrap_servers(), 2);
     controlled.post("/wait/group", json!({ "group": "readers", "members": 1 }));
     controlled.post("/wait/lag", json!({ "group": "readers", "lag": 0 }));
     let group = controlled.get("/groups/readers");

@@ -1,5 +1,6 @@
 //! A broker controlled over HTTP: every route, with what it takes and what it refuses, and every answer as the document has it.
 
+mod cluster;
 mod ctl;
 mod document;
 mod faults;
@@ -19,7 +20,7 @@ use klamm_storage::batch::{self, BuildOptions, RecordToWrite};
 use serde_json::{Value, json};
 use ureq::{Agent, SendBody};
 
-use crate::harness::{Wire, produce_request};
+use crate::harness::{DEADLINE, Wire, produce_request};
 use document::Document;
 
 /// Where the manual clocks of these tests start: in 2023.
@@ -158,7 +159,8 @@ impl Http {
 
 /// Appends records with these values, stamped with the time at which the clocks start.
 fn produce(broker: &Broker, topic: &str, values: &[&str]) {
-    let mut wire = Wire::connect(&broker.bootstrap_servers());
+    let leader = broker.cluster().leader(topic, 0).unwrap().unwrap();
+    let mut wire = Wire::connect(&broker.cluster().node(leader).unwrap().bootstrap_server());
     for value in values {
         let value = Some(value.as_bytes().to_vec().into());
         let record =
@@ -169,8 +171,8 @@ fn produce(broker: &Broker, topic: &str, values: &[&str]) {
     }
 }
 
-/// A member of the group `readers`, which reads `orders` from the beginning and commits behind it.
-fn reader(bootstrap_servers: &str) -> klamm::Subscriber {
+/// A member of the group `readers`, which has read so many records of `orders` from the beginning, and commits behind them.
+fn reader(bootstrap_servers: &str, count: usize) -> klamm::Subscriber {
     let config = json!({
         "source": "kafka://topic/orders",
         "bootstrap_servers": bootstrap_servers,
@@ -184,5 +186,8 @@ fn reader(bootstrap_servers: &str) -> klamm::Subscriber {
     });
     let reader = klamm::create_subscriber("reader", config).unwrap();
     reader.start().unwrap();
+    for _ in 0..count {
+        assert!(reader.get_record(DEADLINE).unwrap().is_some(), "there is a record");
+    }
     reader
 }

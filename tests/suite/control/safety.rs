@@ -96,7 +96,7 @@ fn what_is_no_json_is_refused_with_its_position() {
         (b"{\n \"by_ms\": }", "line 2 column 11"),
         (b"by_ms=1", "line 1 column 1"),
         (b"\xff\xfe", "line 1"),
-        (b"{} {}", "trailing"),
+        (b"{\"by_ms\": 1} {}", "trailing"),
     ] {
         let (status, _, text) = controlled.http.send("POST", "/time/advance", Some(body), &[]);
         check_problem(status, &serde_json::from_slice(&text).unwrap(), 400, "bad-json", &["no JSON", words]);

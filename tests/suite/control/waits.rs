@@ -19,7 +19,7 @@ fn a_wait_ends_when_what_it_waits_for_comes() {
         produce(&controlled.broker, "orders", &["one", "two"]);
         assert!(waiting.join().unwrap()["waited_ms"].as_u64().is_some_and(|ms| ms < 30_000));
     });
-    let _reader = reader(&controlled.broker.bootstrap_servers());
+    let _reader = reader(&controlled.broker.bootstrap_servers(), 2);
     controlled.post("/wait/group", json!({ "group": "readers", "members": 1 }));
     controlled.post("/wait/lag", json!({ "group": "readers", "lag": 0 }));
     controlled
