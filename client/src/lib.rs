@@ -68,7 +68,7 @@ mod trace;
 
 pub use admin::{
     Admin, ApiSupport, BrokerDescription, Call, ClusterDescription, CommittedOffset, ConfigChange,
-    ConfigEntry, ConfigResource, ConfigSource, CreatedTopic, DeleteUpTo, Each, FoundOffset, GroupDescription,
+    ConfigEntry, ConfigResource, ConfigSource, CreatedTopic, DeleteUpTo, Each, EligibleLeaders, FoundOffset, GroupDescription,
     GroupSummary, LogDir, LogDirPartition, MemberDescription, NewTopic, OffsetAt, OffsetMove,
     PartitionDescription, ResetTo, TopicDescription, TopicSummary, create_admin,
 };
