@@ -38,10 +38,6 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(code) => code,
-        Err(error) if cli::is_closed_pipe(&*error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("klamm: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => cli::report(&*error),
     }
 }

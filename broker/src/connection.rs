@@ -1,7 +1,9 @@
 //! One connection: frames in, answers out, in order.
 //!
 //! A client may send more requests before the first is answered. They are answered one after the other, as Kafka does
-//! it, and answers that are ready together go out in one write. A connection that is idle holds no buffer.
+//! it, and answers that are ready together go out in one write; but the first goes out at once to a client that is quick,
+//! which would else be idle while the broker works, and the broker while the client does. A connection that is idle holds
+//! no buffer.
 
 use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
@@ -133,8 +135,13 @@ impl<S: Stream> Connection<S> {
         loop {
             let settings = self.broker.config.settings();
             let most = usize::try_from(settings.socket_request_max_bytes).unwrap_or(0);
+            let mut first = self.quickness.is_quick();
             while let Some(frame) = self.reader.buffered(most)? {
                 self.answer(frame).await?;
+                if std::mem::take(&mut first) {
+                    // A quick client that has sent several goes on while the others are being worked on.
+                    self.flush().await?;
+                }
             }
             self.flush().await?;
             if !self.read(most, settings.connections_max_idle_ms).await? {

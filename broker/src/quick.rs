@@ -29,6 +29,11 @@ pub(crate) struct Quickness {
 }
 
 impl Quickness {
+    /// Whether the client was quick the last time.
+    pub(crate) fn is_quick(&self) -> bool {
+        self.quick
+    }
+
     /// Waits for a moment, without sleeping, until `arrived` says that there is something to be read, if that is likely.
     pub(crate) fn look(&self, arrived: impl Fn() -> bool) {
         let looker = if self.quick { LOOKERS.enter(*MOST_LOOKERS) } else { None };

@@ -74,7 +74,7 @@ pub use admin::{
 };
 pub use backend::RebalanceListener;
 pub use codec::{Codec, CodecError, Json};
-pub use config::{Config, Node, Properties, create_node};
+pub use config::{CommandConfig, Config, Node, Properties, create_node};
 pub use dead_letter::DEAD_LETTER_HEADERS;
 pub use details::{AssignedPartition, PublisherDetails, SubscriberDetails};
 pub use embedded::{EmbeddedBroker, embedded_broker};

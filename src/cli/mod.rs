@@ -2,11 +2,23 @@
 
 mod broker_args;
 pub(crate) mod check;
+#[allow(dead_code)]
+mod connect;
+#[allow(dead_code)]
+mod error;
 mod logging;
+#[allow(dead_code)]
 mod output;
+#[allow(dead_code)]
+mod profile;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod serve;
+#[allow(dead_code)]
 mod signals;
+#[allow(dead_code)]
+mod terminal;
+#[allow(dead_code)]
+mod values;
 
-pub(crate) use output::is_closed_pipe;
+pub(crate) use error::report;

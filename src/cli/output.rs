@@ -5,6 +5,8 @@ use std::io::{self, BufWriter, StdoutLock, Write};
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
 
+use super::terminal::{self, Style};
+
 /// In which form a command gives its results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
 pub(crate) struct Form {
@@ -14,22 +16,37 @@ pub(crate) struct Form {
 }
 
 /// Standard output. What is written is seen when it is dropped or flushed.
-pub(crate) struct Output(BufWriter<StdoutLock<'static>>);
+pub(crate) struct Output {
+    out: BufWriter<StdoutLock<'static>>,
+    colours: bool,
+}
 
 impl Output {
     pub(crate) fn new() -> Self {
-        Output(BufWriter::with_capacity(64 * 1024, io::stdout().lock()))
+        let out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
+        Output { out, colours: terminal::colours_out() }
     }
 
     /// Writes a line.
     pub(crate) fn line(&mut self, line: impl std::fmt::Display) -> io::Result<()> {
-        writeln!(self.0, "{line}")
+        writeln!(self.out, "{line}")
+    }
+
+    /// Writes a line that looks like this where there are colours.
+    pub(crate) fn styled(&mut self, style: Style, line: impl std::fmt::Display) -> io::Result<()> {
+        let line = if self.colours { style.paint(line) } else { line.to_string() };
+        self.line(line)
+    }
+
+    /// Writes bytes as they are.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.out.write_all(bytes)
     }
 
     /// Writes `row` as a line of JSON.
     pub(crate) fn json(&mut self, row: &impl Serialize) -> io::Result<()> {
-        serde_json::to_writer(&mut self.0, row)?;
-        self.0.write_all(b"\n")
+        serde_json::to_writer(&mut self.out, row)?;
+        self.out.write_all(b"\n")
     }
 
     /// Writes a table: a head, and rows below it. Columns named in `numbers` are set to the right.
@@ -39,10 +56,22 @@ impl Output {
         numbers: &[usize],
         rows: impl IntoIterator<Item = Vec<String>>,
     ) -> io::Result<()> {
+        self.styled_table(head, numbers, rows.into_iter().map(|row| (Style::Plain, row)))
+    }
+
+    /// Writes a table whose rows look like this where there are colours, each as a whole.
+    pub(crate) fn styled_table(
+        &mut self,
+        head: &[&str],
+        numbers: &[usize],
+        rows: impl IntoIterator<Item = (Style, Vec<String>)>,
+    ) -> io::Result<()> {
         let mut table = Table::new();
         table.load_preset(comfy_table::presets::NOTHING).set_header(head);
-        for row in rows {
-            table.add_row(row);
+        let mut styles = vec![Style::Strong];
+        for (style, row) in rows {
+            styles.push(style);
+            table.add_row(row.iter().map(|cell| printable(cell)));
         }
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
@@ -50,16 +79,26 @@ impl Output {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
-        for line in table.lines() {
-            writeln!(self.0, "{}", line.trim_end())?;
+        // No cell has a line's end in it, so that lines and rows are the same.
+        for (line, style) in table.lines().zip(styles) {
+            self.styled(style, line.trim_end())?;
         }
         Ok(())
     }
 
     /// Makes everything seen that was written.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.out.flush()
     }
+}
+
+/// A text that does nothing to a terminal: what came from elsewhere may hold sequences that move its cursor or worse.
+pub(crate) fn printable(text: &str) -> std::borrow::Cow<'_, str> {
+    if text.chars().any(char::is_control) {
+        let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+        return text.chars().map(escaped).collect::<String>().into();
+    }
+    text.into()
 }
 
 /// Whether `error` says that nobody reads on, as behind `| head`: a reason to stop, and none to complain.
@@ -114,6 +153,12 @@ pub(crate) fn bytes(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_from_elsewhere_does_nothing_to_a_terminal() {
+        assert_eq!(printable("gr\u{fc}n \x1b[2J\n"), "gr\u{fc}n \\u{1b}[2J\\n");
+        assert_eq!(printable("orders"), "orders");
+    }
 
     #[test]
     fn numbers_are_easy_to_read() {

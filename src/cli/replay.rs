@@ -34,7 +34,7 @@ impl Replay {
         match self.replay() {
             Ok(true) => Ok(ExitCode::SUCCESS),
             Ok(false) => Ok(ExitCode::from(DIFFERS)),
-            Err(error) if super::is_closed_pipe(&*error) => Err(error),
+            Err(error) if super::output::is_closed_pipe(&*error) => Err(error),
             Err(error) => {
                 eprintln!("klamm: {error}");
                 Ok(ExitCode::from(UNREADABLE))

@@ -1,6 +1,10 @@
 //! Ctrl-C and SIGTERM.
 
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 
 /// The signals that ask a broker to stop, from the moment on that they are listened to.
 pub(crate) struct Signals {
@@ -29,5 +33,83 @@ impl Signals {
                 _ = terminate.recv() => {}
             }
         });
+    }
+}
+
+/// What a process ends with that the second Ctrl-C ended: 128 and the signal's number, as shells have it.
+const INTERRUPTED: i32 = 130;
+
+/// Asks for the end of work that goes on until it is asked to end: the first Ctrl-C or SIGTERM lets it finish what it has
+/// begun, the second ends the process. Cheap to clone; all clones are of one.
+#[derive(Debug, Clone)]
+pub(crate) struct Interrupt(Arc<Asked>);
+
+#[derive(Debug, Default)]
+struct Asked {
+    asked: Mutex<bool>,
+    changed: Condvar,
+    notify: Notify,
+}
+
+impl Interrupt {
+    /// Listens from now on.
+    pub(crate) fn listen() -> std::io::Result<Self> {
+        let Signals { runtime, mut interrupt, mut terminate } = Signals::listen()?;
+        let asked = Arc::new(Asked::default());
+        let told = Arc::clone(&asked);
+        let listening = move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                told.ask();
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                std::process::exit(INTERRUPTED);
+            });
+        };
+        std::thread::Builder::new().name("klamm-signals".to_owned()).spawn(listening)?;
+        Ok(Interrupt(asked))
+    }
+
+    /// Whether the end has been asked for.
+    pub(crate) fn is_asked(&self) -> bool {
+        *self.0.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits so long, or until the end is asked for; says whether it is.
+    pub(crate) fn wait(&self, at_most: Duration) -> bool {
+        let until = Instant::now() + at_most;
+        let mut asked = self.0.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*asked {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            asked = self.0.changed.wait_timeout(asked, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        *asked
+    }
+
+    /// Returns once the end is asked for.
+    pub(crate) async fn asked(&self) {
+        loop {
+            let changed = self.0.notify.notified();
+            if self.is_asked() {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+impl Asked {
+    fn ask(&self) {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+        self.notify.notify_waiters();
     }
 }

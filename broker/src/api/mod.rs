@@ -70,7 +70,8 @@ macro_rules! apis {
         /// Decodes a request of an API of the table, has it handled, and encodes the answer.
         pub(crate) async fn call(key: ApiKey, cx: &RequestContext, body: Bytes) -> Answer<Body> {
             match key {
-                $(ApiKey::$key => {
+                // In a box, so that an idle connection does not hold room for what the largest API needs.
+                $(ApiKey::$key => Box::pin(async move {
                     let mut request: kafka_protocol::messages::$request = decode(key, cx.version(), &body)?;
                     drop(body);
                     let mut splice = None;
@@ -85,13 +86,12 @@ macro_rules! apis {
                             Refused::Close(reason) => return Err(Refusal::Close(reason)),
                         }
                     }
-                    // In a box, so that an idle connection does not hold room for the largest handler.
-                    let mut reply: Answer<$reply> = Box::pin($module::handle(cx, request)).await;
+                    let mut reply: Answer<$reply> = $module::handle(cx, request).await;
                     if cx.verdict().is_some() {
                         reply = Box::pin(faults::end(cx, splice, reply)).await;
                     }
                     reply?.into_body(cx.version())
-                })*
+                }).await,)*
                 other => Err(Refusal::Close(format!("it asked for {other:?}, which is not served"))),
             }
         }

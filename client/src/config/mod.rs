@@ -4,6 +4,7 @@
 
 mod address;
 mod admin;
+mod command;
 mod draft;
 mod keys;
 mod names;
@@ -18,6 +19,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use address::check_topic;
 pub(crate) use admin::read_admin;
+pub use command::CommandConfig;
 use draft::Draft;
 use keys::Keys;
 use names::{Place, Role, Taken};

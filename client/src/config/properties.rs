@@ -177,7 +177,7 @@ fn own_value(key: &str, text: &str) -> Value {
 }
 
 /// The properties of a text, with the numbers of their lines; a later one of a name wins, as in Java.
-fn lines(text: &str) -> Result<Vec<(usize, String, String)>, ClientError> {
+pub(super) fn lines(text: &str) -> Result<Vec<(usize, String, String)>, ClientError> {
     let mut found = BTreeMap::new();
     let mut numbered = text.lines().enumerate();
     while let Some((index, line)) = numbered.next() {

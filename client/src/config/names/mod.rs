@@ -131,6 +131,34 @@ pub(crate) struct Place<'a> {
     pub(crate) asked: &'a str,
 }
 
+impl Place<'_> {
+    /// What an option is called to whoever gave it.
+    fn name(&self, key: &str) -> String {
+        if self.is_of_texts() { key.to_owned() } else { format!("{}.{key}", self.key) }
+    }
+
+    /// Whether options have no object around them and come from where everything is a text.
+    fn is_of_texts(&self) -> bool {
+        self.key == super::command::PLACE
+    }
+}
+
+/// The first name of the option that goes by this name too, for somebody with this role. It is the same for all names.
+pub(crate) fn first(key: &str, role: Role) -> Option<&'static str> {
+    let row = find(key, role)?;
+    row.python.first().or(row.librdkafka.first()).copied()
+}
+
+/// Whether the native library has the option of this name.
+pub(crate) fn is_of_native(key: &str, role: Role) -> bool {
+    find(key, role).is_some_and(|row| !matches!(row.meaning, Meaning::Librdkafka | Meaning::Refused(_)))
+}
+
+/// Whether any library has an option of this name.
+pub(crate) fn knows(key: &str, role: Role) -> bool {
+    find(key, role).is_some() || librdkafka::knows(key, role)
+}
+
 /// Takes all options of an object over into the draft.
 pub(crate) fn apply(
     draft: &mut Draft,
@@ -190,7 +218,7 @@ fn apply_one(
     place: Place<'_>,
 ) -> Result<(), ClientError> {
     // librdkafka takes everything as a text; Python takes each as what it is.
-    let lenient = place.key == "confluent_config" || !row.python.contains(&key);
+    let lenient = place.key == "confluent_config" || place.is_of_texts() || !row.python.contains(&key);
     let wrong = |takes: String| wrong(key, value, &takes, place);
     let verdict = match &row.meaning {
         Meaning::Flag(set) => {
@@ -226,14 +254,14 @@ fn apply_one(
         }
         Meaning::Librdkafka => Verdict::Librdkafka,
         Meaning::Nothing(why) => {
-            tracing::info!("{}: {}.{key} changes nothing: {why}", place.asked, place.key);
+            tracing::info!("{}: {} changes nothing: {why}", place.asked, place.name(key));
             Verdict::Set
         }
         Meaning::Refused(remedy) => {
             return Err(ClientError::new(
                 ErrorKind::Unsupported,
                 place.asked,
-                format!("{}.{key} cannot be used here", place.key),
+                format!("{} cannot be used here", place.name(key)),
             )
             .remedy(*remedy));
         }
@@ -255,8 +283,8 @@ fn apply_librdkafkas_own(
     if librdkafka::knows(key, place.role) {
         return pass_through(draft, key, key, value, place);
     }
-    let at = format!("{}.{key}", place.key);
-    let knows = |role| find(key, role).is_some() || librdkafka::knows(key, role);
+    let at = place.name(key);
+    let knows = |role| knows(key, role);
     let other = match place.role {
         Role::Producer if knows(Role::Consumer) => {
             Some(("subscribers", "take it out of the publisher's config"))
@@ -314,7 +342,7 @@ fn wrong(key: &str, value: &Value, takes: &str, place: Place<'_>) -> ClientError
         _ if key.contains("password") => kind(value).to_owned(),
         other => other.to_string(),
     };
-    config_error(place.asked, format!("{}.{key} is {shown}", place.key)).remedy(format!("give {takes}"))
+    config_error(place.asked, format!("{} is {shown}", place.name(key))).remedy(format!("give {takes}"))
 }
 
 /// All names that somebody with this role may use.
