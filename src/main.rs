@@ -26,15 +26,21 @@ enum Command {
     Check(cli::check::Check),
     /// Have the run of a journal again, and show the first answer that differs.
     Replay(cli::replay::Replay),
+    /// Link this program under the names of Kafka's scripts: kafka-topics.sh and others.
+    InstallScripts(cli::scripts::install::Install),
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = cli::scripts::run_as_called() {
+        return code;
+    }
     let args = Args::parse();
     let done = match args.command {
         Command::Serve(serve) => serve.run().map(|()| ExitCode::SUCCESS),
         Command::Run(run) => run.run(),
         Command::Check(check) => check.run(),
         Command::Replay(replay) => replay.run(),
+        Command::InstallScripts(install) => install.run(),
     };
     match done {
         Ok(code) => code,

@@ -13,6 +13,7 @@ mod output;
 mod profile;
 pub(crate) mod replay;
 pub(crate) mod run;
+pub(crate) mod scripts;
 pub(crate) mod serve;
 #[allow(dead_code)]
 mod signals;

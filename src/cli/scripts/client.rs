@@ -1,6 +1,7 @@
 //! How scripts come to a client: `--bootstrap-server` and a file of properties, judged as Kafka's clients judge them.
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 
 use klamm::{Admin, ClientError, CommandConfig};
@@ -71,6 +72,26 @@ pub(super) fn properties_of(path: &str) -> Result<Vec<(String, String)>, String>
     read_file(path).map(|text| java::properties(&text))
 }
 
+/// Properties from a command line: `name=value`, where the value may be left out.
+pub(super) fn pairs(arguments: &[&str]) -> Vec<(String, String)> {
+    let pair = |text: &&str| {
+        let (name, value) = text.split_once('=').unwrap_or((text, ""));
+        (name.to_owned(), value.to_owned())
+    };
+    arguments.iter().map(pair).collect()
+}
+
+/// The value of a property that was given last.
+pub(super) fn last<'p>(properties: &'p [(String, String)], name: &str) -> Option<&'p str> {
+    properties.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+}
+
+/// A name that nobody else is likely to have: five digits behind it.
+pub(super) fn random_name(prefix: &str) -> String {
+    let random = RandomState::new().hash_one(prefix) % 100_000;
+    format!("{prefix}-{random}")
+}
+
 /// What a client is told: where the cluster is, and properties, of which later ones go before earlier ones.
 pub(super) fn config(servers: &str, properties: &[(String, String)]) -> Result<CommandConfig, ClientError> {
     let origin = "the properties of the client";
@@ -103,8 +124,7 @@ pub(super) fn admin(parsed: &Parsed, client_id: &str) -> Result<Admin, NoClient>
 
 /// How long a call may take: `default.api.timeout.ms`.
 fn time_limit(properties: &[(String, String)]) -> Option<std::time::Duration> {
-    let (_, value) = properties.iter().rev().find(|(name, _)| name == "default.api.timeout.ms")?;
-    value.trim().parse().ok().map(std::time::Duration::from_millis)
+    last(properties, "default.api.timeout.ms")?.trim().parse().ok().map(std::time::Duration::from_millis)
 }
 
 /// Checks addresses as Kafka's clients do. `none` is what they say if there are none.

@@ -19,7 +19,7 @@ mod topics;
 mod usage;
 
 use std::ffi::OsStr;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -28,15 +28,15 @@ use options::OptionError;
 use usage::Usage;
 
 /// A script of Kafka's.
-pub(crate) struct Script {
+struct Script {
     /// Its name, without `.sh`.
-    pub(crate) name: &'static str,
+    name: &'static str,
     usage: Usage,
     run: fn(&[String], &mut Output) -> Result<(), Ended>,
 }
 
 /// All of them.
-pub(crate) const SCRIPTS: &[Script] = &[
+const SCRIPTS: &[Script] = &[
     Script { name: "kafka-topics", usage: usage::TOPICS, run: topics::run },
     Script { name: "kafka-consumer-groups", usage: usage::GROUPS, run: groups::run },
     Script { name: "kafka-configs", usage: usage::CONFIGS, run: configs::run },
@@ -74,15 +74,27 @@ impl From<OptionError> for Ended {
 }
 
 /// The script that a program's name calls, with or without `.sh`.
-pub(crate) fn named(program: &OsStr) -> Option<&'static Script> {
+fn named(program: &OsStr) -> Option<&'static Script> {
     let name = Path::new(program).file_name()?.to_str()?;
     let name = name.strip_suffix(".sh").unwrap_or(name);
     SCRIPTS.iter().find(|script| script.name == name)
 }
 
+/// Where the program was called by the name of a script, runs that script to its end.
+pub(crate) fn run_as_called() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os();
+    let script = named(&arguments.next()?)?;
+    Some(script.run(arguments))
+}
+
+/// Writes a line to stderr. Where nobody can be told, nobody is.
+fn complain(line: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 impl Script {
     /// Runs it with these arguments.
-    pub(crate) fn run(&self, arguments: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
+    fn run(&self, arguments: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
         let arguments: Vec<String> =
             arguments.map(|argument| argument.to_string_lossy().into_owned()).collect();
         let mut out = Output::new();
@@ -91,18 +103,18 @@ impl Script {
         match done.and(flushed) {
             Ok(()) => ExitCode::SUCCESS,
             Err(Ended::Usage(message)) => {
-                eprintln!("{message}");
-                eprint!("{}", self.usage.table());
+                complain(message);
+                complain(self.usage.table().trim_end_matches('\n'));
                 ExitCode::FAILURE
             }
             Err(Ended::Failed(message)) => {
-                eprintln!("{message}");
+                complain(message);
                 ExitCode::FAILURE
             }
             Err(Ended::Said(code)) => ExitCode::from(code),
             Err(Ended::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
             Err(Ended::Output(error)) => {
-                eprintln!("{}: cannot write the output: {error}", self.name);
+                complain(format_args!("{}: cannot write the output: {error}", self.name));
                 ExitCode::FAILURE
             }
         }

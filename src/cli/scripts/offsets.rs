@@ -6,7 +6,7 @@ use regex::Regex;
 use super::errors::Thrown;
 use super::options::{Opt, OptionError, Parsed, flag, parse, text};
 use super::topics::topic_pattern;
-use super::{Ended, Output, client, java, usage};
+use super::{Ended, Output, client, complain, java, usage};
 
 const OPTIONS: &[Opt] = &[
     text("bootstrap-server"),
@@ -53,10 +53,8 @@ pub(super) fn run(arguments: &[String], out: &mut Output) -> Result<(), Ended> {
         match found {
             Ok(Some(found)) => out.line(format_args!("{}:{}:{}", partition.topic, partition.partition, found.offset))?,
             Ok(None) => {}
-            Err(error) => eprintln!(
-                "Skip getting offsets for topic-partition {partition} due to error: {}",
-                Thrown::from(error)
-            ),
+            Err(error) => complain(format_args!("Skip getting offsets for topic-partition {partition} due to error: {}",
+                Thrown::from(error))),
         }
     }
     Ok(())

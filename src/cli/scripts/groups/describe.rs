@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use klamm::{Admin, ClientError, CommittedOffset, GroupDescription, MemberDescription, TopicPartition};
 
 use super::super::options::Parsed;
-use super::super::{Output, java};
+use super::super::{Output, complain, java};
 use super::{Problem, handed_on, say_error, waited_for, wanted};
 
 /// What stands where there is nothing to tell.
@@ -30,9 +30,9 @@ fn say_state(group: &GroupDescription, out: &mut Output) -> Result<bool, Problem
     let id = &group.id;
     match group.state.as_str() {
         "Dead" => say_error(&format!("Consumer group '{id}' does not exist."), out)?,
-        "Empty" => eprintln!("\nConsumer group '{id}' has no active members."),
+        "Empty" => complain(format_args!("\nConsumer group '{id}' has no active members.")),
         "Stable" => {}
-        _ => eprintln!("\nWarning: Consumer group '{id}' is rebalancing."),
+        _ => complain(format_args!("\nWarning: Consumer group '{id}' is rebalancing.")),
     }
     Ok(group.state != "Dead")
 }

@@ -14,7 +14,7 @@ use klamm::{Admin, ClientError, GroupSummary};
 
 use super::errors::Thrown;
 use super::options::{OptionError, Parsed, parse};
-use super::{Ended, Output, client, java, usage};
+use super::{Ended, Output, client, java};
 
 /// Why the work was not done.
 enum Problem {

@@ -1,7 +1,7 @@
 //! The options of `kafka-consumer-groups.sh`, and which of them go together.
 
 use super::super::options::{Opt, Parsed, flag, long, text};
-use super::super::{Ended, Output, usage};
+use super::super::{Ended, Output, complain, usage};
 
 pub(super) const OPTIONS: &[Opt] = &[
     text("bootstrap-server"),
@@ -99,7 +99,7 @@ fn check_reset(parsed: &Parsed, names_groups: bool) -> Result<(), Ended> {
     let refuse = |why: &str| Err(Ended::Usage(why.to_owned()));
     match parsed.count(&["dry-run", "execute"]) {
         2 => return refuse("Option [reset-offsets] only accepts one of [execute] and [dry-run]"),
-        0 => eprintln!("{NO_EXECUTE}"),
+        0 => complain(NO_EXECUTE),
         _ => {}
     }
     if !names_groups {

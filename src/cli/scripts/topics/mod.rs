@@ -7,7 +7,7 @@ use regex::Regex;
 
 use super::errors::Thrown;
 use super::options::{Opt, OptionError, Parsed, flag, int, parse, text};
-use super::{Ended, Output, client, java, usage};
+use super::{Ended, Output, client, complain, java, usage};
 
 const OPTIONS: &[Opt] = &[
     text("bootstrap-server"),
@@ -105,10 +105,8 @@ fn check(parsed: &Parsed, out: &mut Output) -> Result<(), Ended> {
         return Err(Ended::Usage(why.to_owned()));
     }
     if parsed.has("delete-config") {
-        eprintln!(
-            "delete-config option is no longer supported and deprecated since version 4.0. The config will be fully \
-             removed in future releases."
-        );
+        complain(format_args!("delete-config option is no longer supported and deprecated since version 4.0. The config will be fully \
+             removed in future releases."));
     }
     if !parsed.has("bootstrap-server") {
         return Err(Ended::Failed("--bootstrap-server must be specified".to_owned()));
