@@ -22,6 +22,16 @@ enum Command {
     Serve(cli::serve::Serve),
     /// Run a command with a broker of its own: klamm run --topic orders -- pytest
     Run(cli::run::Run),
+    /// Write records to a topic: lines of text, or JSON, from standard input or files.
+    Produce(cli::produce::Produce),
+    /// Write the records of topics to standard output.
+    Consume(cli::consume::Consume),
+    /// Copy the records of a topic to another topic, of the same cluster or of another one.
+    Copy(cli::copy::Copy),
+    /// Measure how fast a cluster takes records, gives them back, and passes them on.
+    Bench(cli::bench::Bench),
+    /// Show what is in the files of a data folder: batches, records, indexes.
+    Dump(cli::dump::Dump),
     /// Check the files of a data folder: batches, checksums, offsets, indexes.
     Check(cli::check::Check),
     /// Have the run of a journal again, and show the first answer that differs.
@@ -38,6 +48,11 @@ fn main() -> ExitCode {
     let done = match args.command {
         Command::Serve(serve) => serve.run().map(|()| ExitCode::SUCCESS),
         Command::Run(run) => run.run(),
+        Command::Produce(produce) => produce.run(),
+        Command::Consume(consume) => consume.run(),
+        Command::Copy(copy) => copy.run(),
+        Command::Bench(bench) => bench.run(),
+        Command::Dump(dump) => dump.run(),
         Command::Check(check) => check.run(),
         Command::Replay(replay) => replay.run(),
         Command::InstallScripts(install) => install.run(),

@@ -18,15 +18,19 @@ pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A record to be sent. Its parts are copied into a batch when it is accepted.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct RecordToSend<'a> {
-    pub(crate) topic: &'a Arc<str>,
-    /// None leaves the choice to the partitioner.
-    pub(crate) partition: Option<i32>,
-    pub(crate) key: Option<&'a [u8]>,
-    pub(crate) value: Option<&'a [u8]>,
-    pub(crate) headers: &'a [(String, Option<Bytes>)],
+pub struct RecordToSend<'a> {
+    /// The topic. The same `Arc` each time is found fastest.
+    pub topic: &'a Arc<str>,
+    /// The partition; none leaves the choice to the partitioner.
+    pub partition: Option<i32>,
+    /// The key, where there is one.
+    pub key: Option<&'a [u8]>,
+    /// The value; none makes it a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// The headers, in order.
+    pub headers: &'a [(String, Option<Bytes>)],
     /// Milliseconds since 1970; none takes the present time.
-    pub(crate) timestamp: Option<i64>,
+    pub timestamp: Option<i64>,
 }
 
 /// Told once, on a thread of the library's, what became of a record. It must not block.
@@ -43,6 +47,12 @@ pub(crate) enum Refused {
 /// Told of records without a report that could not be delivered. Called on a thread of the library's; must not block.
 pub(crate) trait OnUndelivered: Send + Sync + std::fmt::Debug {
     fn undelivered(&self, records: Vec<Undelivered>);
+
+    /// Told of records that their sender has given numbers: of these alone, without their contents. Only who gives numbers
+    /// is told.
+    fn lost(&self, numbers: Vec<u64>, reason: &ClientError) {
+        tracing::error!(records = numbers.len(), %reason, "records were lost that nobody asked about");
+    }
 }
 
 /// A library's producer.

@@ -81,8 +81,15 @@ struct Inner {
 impl ClientError {
     /// An error of a kind: what was asked (`publishing to 'orders'`), and why it failed.
     pub fn new(kind: ErrorKind, asked: impl Into<String>, why: impl Into<String>) -> Self {
-        let inner =
-            Inner { kind, asked: asked.into(), why: why.into(), remedy: None, code: None, message: None, record: None };
+        let inner = Inner {
+            kind,
+            asked: asked.into(),
+            why: why.into(),
+            remedy: None,
+            code: None,
+            message: None,
+            record: None,
+        };
         ClientError(Arc::new(inner))
     }
 

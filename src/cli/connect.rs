@@ -71,6 +71,17 @@ pub(crate) struct Cluster {
 }
 
 impl ConnectArgs {
+    /// Of a second cluster, whose options have other names. The environment and the default profile say nothing of it.
+    pub(crate) fn of_other(
+        servers: Option<String>,
+        command_config: Option<PathBuf>,
+        profile: Option<String>,
+        options: Vec<String>,
+        timeout: Duration,
+    ) -> Self {
+        ConnectArgs { bootstrap_server: servers, command_config, profile, timeout: Some(timeout), options }
+    }
+
     /// Puts together what was said on the command line, in files and by the environment.
     pub(crate) fn settle(&self) -> Result<Cluster, Failure> {
         let mut told = CommandConfig::from_pairs(self.pairs()?, "the options of -X")?;

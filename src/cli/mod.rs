@@ -1,14 +1,20 @@
 //! The subcommands of `klamm`, one file each, and what they share.
 
+pub(crate) mod bench;
 mod broker_args;
 pub(crate) mod check;
 #[allow(dead_code)]
 mod connect;
+pub(crate) mod consume;
+pub(crate) mod copy;
+mod data;
+pub(crate) mod dump;
 #[allow(dead_code)]
 mod error;
 mod logging;
 #[allow(dead_code)]
 mod output;
+pub(crate) mod produce;
 #[allow(dead_code)]
 mod profile;
 pub(crate) mod replay;

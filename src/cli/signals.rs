@@ -1,8 +1,11 @@
 //! Ctrl-C and SIGTERM.
 
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
@@ -44,18 +47,28 @@ const INTERRUPTED: i32 = 130;
 #[derive(Debug, Clone)]
 pub(crate) struct Interrupt(Arc<Asked>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Asked {
     asked: Mutex<bool>,
     changed: Condvar,
     notify: Notify,
+    /// Readable from the moment on that the end is asked for: its other end is dropped then.
+    wake: UnixStream,
+    other_end: Mutex<Option<UnixStream>>,
 }
 
 impl Interrupt {
     /// Listens from now on.
     pub(crate) fn listen() -> std::io::Result<Self> {
         let Signals { runtime, mut interrupt, mut terminate } = Signals::listen()?;
-        let asked = Arc::new(Asked::default());
+        let (wake, other_end) = UnixStream::pair()?;
+        let asked = Arc::new(Asked {
+            asked: Mutex::new(false),
+            changed: Condvar::new(),
+            notify: Notify::new(),
+            wake,
+            other_end: Mutex::new(Some(other_end)),
+        });
         let told = Arc::clone(&asked);
         let listening = move || {
             runtime.block_on(async {
@@ -94,6 +107,26 @@ impl Interrupt {
         *asked
     }
 
+    /// Waits until there is something to be read, or nothing more will be. False where the end is asked for meanwhile.
+    pub(crate) fn wait_readable(&self, input: BorrowedFd<'_>) -> std::io::Result<bool> {
+        loop {
+            let mut fds = [
+                PollFd::from_borrowed_fd(input, PollFlags::IN),
+                PollFd::from_borrowed_fd(self.0.wake.as_fd(), PollFlags::IN),
+            ];
+            match rustix::event::poll(&mut fds, None) {
+                Ok(_) => {
+                    let [input, wake] = fds.map(|fd| !fd.revents().is_empty());
+                    if input || wake {
+                        return Ok(!wake);
+                    }
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
     /// Returns once the end is asked for.
     pub(crate) async fn asked(&self) {
         loop {
@@ -110,6 +143,7 @@ impl Asked {
     fn ask(&self) {
         *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.changed.notify_all();
+        drop(self.other_end.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.notify.notify_waiters();
     }
 }

@@ -17,6 +17,8 @@ mod groups;
 mod harness;
 mod interop;
 mod run;
+#[cfg(test)]
+mod scripts;
 mod serve;
 mod snapshots;
 mod tidy;

@@ -343,7 +343,9 @@ impl Errand for ListConfigResources {
             .config_resources
             .iter()
             .filter_map(|resource| match (version, resource.resource_type) {
-                (0, _) | (_, CLIENT_METRICS) => Some(ConfigResource::ClientMetrics(resource.resource_name.to_string())),
+                (0, _) | (_, CLIENT_METRICS) => {
+                    Some(ConfigResource::ClientMetrics(resource.resource_name.to_string()))
+                }
                 (_, GROUP) => Some(ConfigResource::Group(resource.resource_name.to_string())),
                 _ => None,
             })

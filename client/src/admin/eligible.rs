@@ -73,7 +73,8 @@ impl Errand for DescribeTopicPartitions {
         let mut found: HashMap<String, Vec<_>> = HashMap::new();
         let mut cursor: Option<Cursor> = None;
         loop {
-            let is_left = |name: &&String| cursor.as_ref().is_none_or(|at| name.as_str() >= at.topic_name.as_str());
+            let is_left =
+                |name: &&String| cursor.as_ref().is_none_or(|at| name.as_str() >= at.topic_name.as_str());
             let left = names.iter().filter(is_left);
             let topics = left.map(|name| TopicRequest::default().with_name(TopicName(text(name))));
             let request = DescribeTopicPartitionsRequest::default()
@@ -103,7 +104,8 @@ impl Errand for DescribeTopicPartitions {
         }
         let told = |name: String| {
             let partitions = found.remove(&name);
-            let lost = || ClientError::new(ErrorKind::MalformedAnswer, self.asked(&name), "it was not answered");
+            let lost =
+                || ClientError::new(ErrorKind::MalformedAnswer, self.asked(&name), "it was not answered");
             let outcome = partitions.ok_or_else(lost);
             (name, outcome)
         };

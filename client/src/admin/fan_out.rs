@@ -126,6 +126,12 @@ async fn ask_all<E: Errand>(
     let mut asked = Vec::with_capacity(items.len());
     let mut by_node: Vec<(Node, Vec<E::Item>)> = Vec::new();
     let mut fresh = false;
+    // All topics at once: what is not known is asked for anew once, and that answer must be for all of them.
+    for item in &items {
+        if let Charge::Leader(partition) = errand.charge(item) {
+            cluster.want(&partition.topic);
+        }
+    }
     for item in items {
         match in_charge(cluster, &errand.charge(&item), &mut fresh, deadline).await {
             Ok(node) => match by_node.iter_mut().find(|(known, _)| *known == node) {

@@ -141,7 +141,10 @@ impl Errand for ListOffsets {
         let (mut left, too_new): (Vec<_>, Vec<_>) =
             items.into_iter().partition(|(_, at)| at.known_from() <= version);
         let unsupported = |item: Self::Item| {
-            let why = format!("ListOffsets is known in version {version}, and this came with {}", item.1.known_from());
+            let why = format!(
+                "ListOffsets is known in version {version}, and this came with {}",
+                item.1.known_from()
+            );
             let error = ClientError::new(ErrorKind::Unsupported, self.asked(&item), why);
             (item, Err(error))
         };

@@ -29,6 +29,11 @@ impl NoClient {
         NoClient { message: client.to_owned(), cause: Some(cause.to_string()) }
     }
 
+    /// What lies behind it, where that is known.
+    pub(super) fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
     /// What lies behind it alone.
     pub(super) fn into_cause(self) -> String {
         self.cause.unwrap_or(self.message)
@@ -98,7 +103,9 @@ pub(super) fn config(servers: &str, properties: &[(String, String)]) -> Result<C
     // Classes of the JVM's have no meaning here, nor does what the original would set itself.
     let meant = |name: &str| !name.ends_with(".serializer") && !name.ends_with(".deserializer");
     let mut config = CommandConfig::from_pairs([("bootstrap.servers", servers)], origin)?;
-    for (name, value) in properties.iter().rev().filter(|(name, _)| meant(name) && name != "bootstrap.servers") {
+    for (name, value) in
+        properties.iter().rev().filter(|(name, _)| meant(name) && name != "bootstrap.servers")
+    {
         config = config.over(CommandConfig::from_pairs([(name.as_str(), value.as_str())], origin)?);
     }
     Ok(config)
@@ -165,7 +172,10 @@ mod tests {
     fn addresses_are_hosts_with_ports() {
         assert_eq!(check_addresses("one:1, [::1]:2,", "none"), Ok(()));
         assert_eq!(check_addresses("", "none"), Err("none".to_owned()));
-        assert_eq!(check_addresses("one:1,two", "none"), Err("Invalid url in bootstrap.servers: two".to_owned()));
+        assert_eq!(
+            check_addresses("one:1,two", "none"),
+            Err("Invalid url in bootstrap.servers: two".to_owned())
+        );
         for wrong in ["", "one", "one:", "one:x", "one:1,two"] {
             assert!(check_bootstrap(wrong).is_err(), "{wrong}");
         }
@@ -175,8 +185,11 @@ mod tests {
     #[test]
     fn later_properties_go_before_earlier_ones() {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let properties =
-            [pair("request.timeout.ms", "1"), pair("key.serializer", "x"), pair("request.timeout.ms", "2000")];
+        let properties = [
+            pair("request.timeout.ms", "1"),
+            pair("key.serializer", "x"),
+            pair("request.timeout.ms", "2000"),
+        ];
         let options = config("one:1", &properties).unwrap().client("id").unwrap();
         assert_eq!((options.request_timeout.as_secs(), options.client_id.as_str()), (2, "id"));
     }

@@ -165,7 +165,8 @@ fn check_entities(parsed: &Parsed, entities: &Entities) -> Result<(), String> {
     let by_flags = NAMING.iter().chain(DEFAULTS).any(|(option, _)| parsed.has(option));
     if by_flags && parsed.count(&["entity-name", "entity-type", "entity-default"]) > 0 {
         return Err(
-            "--entity-{type,name,default} should not be used in conjunction with specific entity flags".to_owned()
+            "--entity-{type,name,default} should not be used in conjunction with specific entity flags"
+                .to_owned(),
         );
     }
     if parsed.count(&["bootstrap-server", "bootstrap-controller"]) == 2 {
@@ -180,17 +181,25 @@ fn check_names(parsed: &Parsed, entities: &Entities) -> Result<(), String> {
     if is_broker(kind) {
         let wrong = entities.names.iter().find(|name| !name.is_empty() && name.parse::<i32>().is_err());
         if let Some(name) = wrong {
-            return Err(format!("The entity name for {kind} must be a valid integer broker id, but it is: {name}"));
+            return Err(format!(
+                "The entity name for {kind} must be a valid integer broker id, but it is: {name}"
+            ));
         }
     }
     let has_name = entities.names.iter().any(|name| !name.is_empty());
     if parsed.has("describe") {
         let has_defaults = ["users", "clients", "brokers", "ips"].contains(&kind.as_str());
         if !has_defaults && parsed.has("entity-default") {
-            return Err(format!("--entity-default must not be specified with --describe of {}", entities.types.join(",")));
+            return Err(format!(
+                "--entity-default must not be specified with --describe of {}",
+                entities.types.join(",")
+            ));
         }
         if kind == "broker-loggers" && !has_name {
-            return Err(format!("An entity name must be specified with --describe of {}", entities.types.join(",")));
+            return Err(format!(
+                "An entity name must be specified with --describe of {}",
+                entities.types.join(",")
+            ));
         }
     }
     Ok(())
@@ -201,7 +210,8 @@ fn check_changes(parsed: &Parsed, entities: &Entities) -> Result<(), String> {
         return Ok(());
     }
     let has_name = entities.names.iter().any(|name| !name.is_empty());
-    let has_defaults = entities.types.iter().any(|kind| ["users", "clients", "brokers", "ips"].contains(&kind.as_str()));
+    let has_defaults =
+        entities.types.iter().any(|kind| ["users", "clients", "brokers", "ips"].contains(&kind.as_str()));
     if has_defaults && entities.names.is_empty() {
         return Err("An entity-name or default entity must be specified with --alter of users, clients, brokers or ips".to_owned());
     }
@@ -231,7 +241,9 @@ fn work(parsed: &Parsed, entities: &Entities, out: &mut Output) -> Result<(), Pr
     }
     let changes = if parsed.has("alter") { Some(changes(parsed)?) } else { None };
     if QUOTAS.contains(&kind) {
-        let why = format!("quotas and SCRAM credentials of {kind} are not described or altered here: use Apache Kafka's own kafka-configs.sh");
+        let why = format!(
+            "quotas and SCRAM credentials of {kind} are not described or altered here: use Apache Kafka's own kafka-configs.sh"
+        );
         return Err(Problem::Thrown(why));
     }
     let name = entities.names.first().map(String::as_str);
@@ -255,8 +267,11 @@ fn changes(parsed: &Parsed) -> Result<Vec<ConfigChange>, Problem> {
         return Err(Problem::Said(format!("Invalid character found for config key: {name}")));
     }
     // Of one that is given twice the last counts.
-    let counts = |(at, (name, _)): &(usize, &(String, String))| !added.iter().skip(at + 1).any(|(later, _)| later == name);
-    let added = added.iter().enumerate().filter(counts).map(|(_, (name, value))| ConfigChange::set(name, value));
+    let counts = |(at, (name, _)): &(usize, &(String, String))| {
+        !added.iter().skip(at + 1).any(|(later, _)| later == name)
+    };
+    let added =
+        added.iter().enumerate().filter(counts).map(|(_, (name, value))| ConfigChange::set(name, value));
     let deleted = parsed.values("delete-config").into_iter().map(|name| ConfigChange::reset(name.trim()));
     Ok(deleted.chain(added).collect())
 }
@@ -275,7 +290,9 @@ fn pairs_of(text: &str) -> Result<Vec<(String, String)>, String> {
     }
     for part in parts {
         match split_outside(part, '=')[..] {
-            [name, value] => pairs.push((name.trim().to_owned(), value.replace(['[', ']'], "").trim().to_owned())),
+            [name, value] => {
+                pairs.push((name.trim().to_owned(), value.replace(['[', ']'], "").trim().to_owned()))
+            }
             _ => return Err(wrong()),
         }
     }
@@ -303,7 +320,13 @@ fn split_outside(text: &str, separator: char) -> Vec<&str> {
 }
 
 fn resource(kind: &str, name: &str) -> Result<ConfigResource, Problem> {
-    let id = || name.parse::<i32>().map_err(|_| Problem::Said(format!("The entity name for {kind} must be a valid integer broker id, found: {name}")));
+    let id = || {
+        name.parse::<i32>().map_err(|_| {
+            Problem::Said(format!(
+                "The entity name for {kind} must be a valid integer broker id, found: {name}"
+            ))
+        })
+    };
     Ok(match kind {
         "topics" => ConfigResource::Topic(name.to_owned()),
         "brokers" if name.is_empty() => ConfigResource::AllBrokers,
@@ -319,7 +342,13 @@ fn singular(kind: &str) -> &str {
     kind.strip_suffix('s').unwrap_or(kind)
 }
 
-fn alter(admin: &Admin, kind: &str, name: &str, changes: Vec<ConfigChange>, out: &mut Output) -> Result<(), Problem> {
+fn alter(
+    admin: &Admin,
+    kind: &str,
+    name: &str,
+    changes: Vec<ConfigChange>,
+    out: &mut Output,
+) -> Result<(), Problem> {
     let resource = resource(kind, name)?;
     if kind == "broker-loggers" {
         let known = entries(admin, resource.clone())?;
@@ -344,13 +373,22 @@ fn alter(admin: &Admin, kind: &str, name: &str, changes: Vec<ConfigChange>, out:
     Ok(())
 }
 
-fn describe(admin: &Admin, kind: &str, name: Option<&str>, all: bool, out: &mut Output) -> Result<(), Problem> {
+fn describe(
+    admin: &Admin,
+    kind: &str,
+    name: Option<&str>,
+    all: bool,
+    out: &mut Output,
+) -> Result<(), Problem> {
     if let Some(name) = name
         && !all
         && !name.is_empty()
         && !known(admin, kind)?.contains(name)
     {
-        out.line(format_args!("The {} '{name}' doesn't exist and doesn't have dynamic config.", singular(kind)))?;
+        out.line(format_args!(
+            "The {} '{name}' doesn't exist and doesn't have dynamic config.",
+            singular(kind)
+        ))?;
         return Ok(());
     }
     let names = match name {
@@ -425,7 +463,10 @@ fn own_source(resource: &ConfigResource) -> Option<ConfigSource> {
 
 fn shown(entry: &ConfigEntry) -> String {
     let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "null".to_owned());
-    let synonyms = entry.synonyms.iter().map(|(name, synonym, source)| format!("{}:{name}={}", source_name(*source), value(synonym)));
+    let synonyms = entry
+        .synonyms
+        .iter()
+        .map(|(name, synonym, source)| format!("{}:{name}={}", source_name(*source), value(synonym)));
     format!(
         "  {}={} sensitive={} synonyms={{{}}}",
         entry.name,
@@ -461,7 +502,10 @@ mod tests {
     #[test]
     fn brackets_keep_commas_and_equals_signs_together() {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        assert_eq!(pairs_of("a=1,b=[2,3],c = x "), Ok(vec![pair("a", "1"), pair("b", "2,3"), pair("c", "x")]));
+        assert_eq!(
+            pairs_of("a=1,b=[2,3],c = x "),
+            Ok(vec![pair("a", "1"), pair("b", "2,3"), pair("c", "x")])
+        );
         assert_eq!(pairs_of("a=[p=1,q=2]"), Ok(vec![pair("a", "p=1,q=2")]));
         assert_eq!(pairs_of("a=,"), Ok(vec![pair("a", "")]));
         for wrong in ["a", "a=b=c", "", "a=1,,b=2"] {

@@ -23,7 +23,8 @@ pub(super) fn run(arguments: &[String], out: &mut Output) -> Result<(), Ended> {
     out.line("Executing records delete operation")?;
     out.flush()?;
     let up_to = offsets.into_iter().map(|(partition, offset)| (partition, meant(offset)));
-    let deleted = admin.delete_records(up_to).wait().map_err(|error| Ended::Failed(Thrown::from(error).message))?;
+    let deleted =
+        admin.delete_records(up_to).wait().map_err(|error| Ended::Failed(Thrown::from(error).message))?;
     out.line("Records delete operation completed:")?;
     for (partition, low) in deleted {
         match low {
@@ -40,7 +41,8 @@ fn meant(offset: i64) -> DeleteUpTo {
 
 /// The offsets in a file, or what the original says of one that has none.
 fn read(text: &str) -> Result<BTreeMap<TopicPartition, i64>, String> {
-    let file: Value = serde_json::from_str(text).map_err(|_| "The input string is not a valid JSON".to_owned())?;
+    let file: Value =
+        serde_json::from_str(text).map_err(|_| "The input string is not a valid JSON".to_owned())?;
     let file = file.as_object().ok_or_else(|| format!("Expected JSON object, received {file}"))?;
     if let Some(version) = file.get("version") {
         let version = number(version, "Integer")?;
@@ -49,7 +51,8 @@ fn read(text: &str) -> Result<BTreeMap<TopicPartition, i64>, String> {
         }
     }
     let partitions = file.get("partitions").ok_or("Missing partitions field")?;
-    let partitions = partitions.as_array().ok_or_else(|| format!("Expected JSON array, received {partitions}"))?;
+    let partitions =
+        partitions.as_array().ok_or_else(|| format!("Expected JSON array, received {partitions}"))?;
     let mut offsets = BTreeMap::new();
     let mut again = Vec::new();
     for entry in partitions {
@@ -58,7 +61,8 @@ fn read(text: &str) -> Result<BTreeMap<TopicPartition, i64>, String> {
         let topic = field("topic")?;
         let topic = topic.as_str().ok_or_else(|| format!("Expected `String` value, received {topic}"))?;
         let partition = number(field("partition")?, "Integer")?;
-        let partition = i32::try_from(partition).map_err(|_| format!("Expected `Integer` value, received {partition}"))?;
+        let partition = i32::try_from(partition)
+            .map_err(|_| format!("Expected `Integer` value, received {partition}"))?;
         let partition = TopicPartition::new(topic, partition);
         if offsets.insert(partition.clone(), number(field("offset")?, "Long")?).is_some() {
             again.push(partition);

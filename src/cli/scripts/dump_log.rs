@@ -31,6 +31,9 @@ const OPTIONS: &[Opt] = &[
 
 const STRINGS: &str = "org.apache.kafka.tools.api.StringDecoder";
 
+/// The endings of files that are dumped; their names begin with an offset.
+const ENDINGS: &[&str] = &["log", "index", "timeindex", "snapshot", "txnindex"];
+
 /// Decoders of what brokers write for themselves; there are none here.
 const OWN_DECODERS: &[&str] = &[
     "offsets-decoder",
@@ -45,15 +48,15 @@ pub(super) fn run(arguments: &[String], out: &mut Output) -> Result<(), Ended> {
     parsed.help_or_version(usage::DUMP_LOG, out)?;
     parsed.require(&["files"])?;
     if let Some(decoder) = OWN_DECODERS.iter().find(|decoder| parsed.has(decoder)) {
-        let why = format!("--{decoder} is not there in this program: take it out to see the records as they are");
+        let why =
+            format!("--{decoder} is not there in this program: take it out to see the records as they are");
         return Err(Ended::Failed(why));
     }
-    let dump = Dump::new(&parsed)?;
     let mut findings = Findings::default();
     for path in java::split(parsed.value("files")?.unwrap_or_default(), ',') {
         let path = path.trim();
         out.line(format_args!("Dumping {path}"))?;
-        dump.file(path, &mut findings, out)?;
+        Dump::new(&parsed)?.file(path, &mut findings, out)?;
     }
     out.flush()?;
     findings.say();
@@ -148,6 +151,11 @@ impl Dump {
     fn file(&self, path: &str, findings: &mut Findings, out: &mut Output) -> Result<(), Ended> {
         let file = Path::new(path);
         let Some((base, kind)) = inspect::kind_of(file) else {
+            let (stem, ending) =
+                path.rsplit('/').next().unwrap_or_default().split_once('.').unwrap_or((path, ""));
+            if ENDINGS.contains(&ending) {
+                return Err(Ended::Failed(format!("For input string: \"{stem}\"")));
+            }
             complain(format_args!("Ignoring unknown file {path}"));
             return Ok(());
         };
@@ -177,12 +185,17 @@ impl Dump {
                 return Ok(());
             }
             if found.batch.header.magic < 2 {
-                let why = format!("the batch at {} is of format {}: only format 2 is read here", found.position, found.batch.header.magic);
+                let why = format!(
+                    "the batch at {} is of format {}: only format 2 is read here",
+                    found.position, found.batch.header.magic
+                );
                 return Err(Ended::Failed(why));
             }
             out.line(batch_line(&found))?;
             if self.deep {
-                for record in batch::records(&found.batch).map_err(|error| Ended::Failed(error.to_string()))? {
+                for record in
+                    batch::records(&found.batch).map_err(|error| Ended::Failed(error.to_string()))?
+                {
                     if record.offset != last + 1 {
                         findings.gaps.entry(path.to_owned()).or_default().insert(last, record.offset);
                     }
@@ -235,7 +248,13 @@ impl Dump {
         Ok(line)
     }
 
-    fn offset_index(&self, path: &str, base: i64, findings: &mut Findings, out: &mut Output) -> Result<(), Ended> {
+    fn offset_index(
+        &self,
+        path: &str,
+        base: i64,
+        findings: &mut Findings,
+        out: &mut Output,
+    ) -> Result<(), Ended> {
         let entries = inspect::offset_index(Path::new(path), base)?;
         if entries.is_empty() {
             out.line(format_args!("{path} is empty."))?;
@@ -264,7 +283,8 @@ impl Dump {
             out.line(format_args!("{path} passed sanity check."))?;
             return Ok(());
         }
-        let by_offset: BTreeMap<i64, i64> = log_batches(path)?.map(|(_, header)| (header.last_offset(), header.max_timestamp)).collect();
+        let by_offset: BTreeMap<i64, i64> =
+            log_batches(path)?.map(|(_, header)| (header.last_offset(), header.max_timestamp)).collect();
         let mut before = -1;
         for entry in entries {
             match by_offset.get(&entry.offset) {
@@ -279,7 +299,10 @@ impl Dump {
                 }
                 Some(_) if before >= entry.timestamp => {
                     complain(format_args!("Found out of order timestamp in :{path}"));
-                    complain(format_args!("  Index timestamp: {}, Previously indexed timestamp: {before}", entry.timestamp));
+                    complain(format_args!(
+                        "  Index timestamp: {}, Previously indexed timestamp: {before}",
+                        entry.timestamp
+                    ));
                 }
                 Some(_) => {}
             }
@@ -295,7 +318,8 @@ impl Dump {
 /// The heads of the batches in the log beside an index, with their positions.
 fn log_batches(index: &str) -> Result<impl Iterator<Item = (u64, BatchHeader)>, Ended> {
     let log = Path::new(index).with_extension("log");
-    let reader = SegmentReader::open(&log).map_err(|error| Ended::Failed(format!("{}: {error}", log.display())))?;
+    let reader =
+        SegmentReader::open(&log).map_err(|error| Ended::Failed(format!("{}: {error}", log.display())))?;
     Ok(reader.map_while(Result::ok).map(|found| (found.position, found.batch.header)))
 }
 
@@ -354,9 +378,14 @@ fn batch_line(found: &FoundBatch) -> String {
 
 /// What a record says by which a transaction ends; of others the type.
 fn control(record: &Record) -> String {
-    let number = |bytes: Option<&[u8]>| bytes.and_then(|bytes| bytes.first_chunk().copied()).map(i16::from_be_bytes);
+    let number =
+        |bytes: Option<&[u8]>| bytes.and_then(|bytes| bytes.first_chunk().copied()).map(i16::from_be_bytes);
     let kind = number(record.key.as_deref().and_then(|key| key.get(2..))).unwrap_or(-1);
-    let epoch = record.value.as_deref().and_then(|value| value.get(2..)?.first_chunk().copied()).map(i32::from_be_bytes);
+    let epoch = record
+        .value
+        .as_deref()
+        .and_then(|value| value.get(2..)?.first_chunk().copied())
+        .map(i32::from_be_bytes);
     match (kind, epoch) {
         (0, Some(epoch)) => format!(" endTxnMarker: ABORT coordinatorEpoch: {epoch}"),
         (1, Some(epoch)) => format!(" endTxnMarker: COMMIT coordinatorEpoch: {epoch}"),
@@ -377,7 +406,8 @@ fn control(record: &Record) -> String {
 fn snapshot(file: &Path, out: &mut Output) -> Result<(), Ended> {
     for entry in inspect::producers(file)? {
         let start = entry.transaction_start;
-        let open = start.map_or_else(|| "OptionalLong.empty".to_owned(), |offset| format!("OptionalLong[{offset}]"));
+        let open =
+            start.map_or_else(|| "OptionalLong.empty".to_owned(), |offset| format!("OptionalLong[{offset}]"));
         let batch = entry.last_batch.map(|(first, last, offset)| {
             let delta = i64::from(last) - i64::from(first);
             let at = entry.last_timestamp;
@@ -401,7 +431,9 @@ const ABORTED_BYTES: usize = 34;
 fn aborted(file: &Path, out: &mut Output) -> Result<(), Ended> {
     let bytes = std::fs::read(file)?;
     for entry in bytes.chunks_exact(ABORTED_BYTES) {
-        let long = |at: usize| entry.get(at..).and_then(|rest| rest.first_chunk().copied()).map_or(-1, i64::from_be_bytes);
+        let long = |at: usize| {
+            entry.get(at..).and_then(|rest| rest.first_chunk().copied()).map_or(-1, i64::from_be_bytes)
+        };
         let version = entry.first_chunk().copied().map_or(-1, i16::from_be_bytes);
         out.line(format_args!(
             "version: {version} producerId: {} firstOffset: {} lastOffset: {} lastStableOffset: {}",

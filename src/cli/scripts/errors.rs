@@ -65,10 +65,14 @@ impl From<ClientError> for Thrown {
 /// The class and the message of a code.
 pub(super) fn known(code: i16) -> (&'static str, &'static str) {
     let rows = TABLE.lines().map(|line| line.split('\t'));
-    let mut found = rows.filter_map(|mut row| Some((row.next()?.parse::<i16>().ok()?, row.next()?, row.next()?)));
+    let mut found =
+        rows.filter_map(|mut row| Some((row.next()?.parse::<i16>().ok()?, row.next()?, row.next()?)));
     let unknown = "org.apache.kafka.common.errors.UnknownServerException";
     let row = found.find(|(known, ..)| *known == code);
-    row.map_or((unknown, "The broker answered with an error that is not known here."), |(_, class, message)| (class, message))
+    row.map_or(
+        (unknown, "The broker answered with an error that is not known here."),
+        |(_, class, message)| (class, message),
+    )
 }
 
 #[cfg(test)]

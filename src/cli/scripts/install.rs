@@ -26,14 +26,16 @@ impl Install {
         std::fs::create_dir_all(&self.folder)
             .map_err(|error| format!("cannot make the folder {folder}: {error}; name another"))?;
         let mut linked = 0_usize;
-        for name in SCRIPTS.iter().flat_map(|script| [script.name.to_owned(), format!("{}.sh", script.name)]) {
+        for name in SCRIPTS.iter().flat_map(|script| [script.name.to_owned(), format!("{}.sh", script.name)])
+        {
             let link = self.folder.join(&name);
             match std::fs::symlink_metadata(&link) {
                 Ok(_) if std::fs::read_link(&link).is_ok_and(|target| target == program) => continue,
                 Ok(found) if found.is_symlink() && self.force => std::fs::remove_file(&link)?,
                 Ok(found) => {
                     let what = if found.is_symlink() { "a link to elsewhere" } else { "a file" };
-                    let next = if found.is_symlink() { "add --force to replace it" } else { "name another folder" };
+                    let next =
+                        if found.is_symlink() { "add --force to replace it" } else { "name another folder" };
                     return Err(format!("{} is there already, {what}; {next}", link.display()).into());
                 }
                 Err(_) => {}
@@ -42,7 +44,10 @@ impl Install {
                 .map_err(|error| format!("cannot make the link {}: {error}", link.display()))?;
             linked += 1;
         }
-        println!("{linked} links to {} are new in {folder}: kafka-topics.sh and the others", program.display());
+        println!(
+            "{linked} links to {} are new in {folder}: kafka-topics.sh and the others",
+            program.display()
+        );
         Ok(ExitCode::SUCCESS)
     }
 }

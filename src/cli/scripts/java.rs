@@ -22,7 +22,10 @@ pub(super) fn uuid(bytes: &[u8; 16]) -> String {
 /// The id that a text stands for, or what Kafka says of a text that stands for none.
 pub(super) fn parse_uuid(text: &str) -> Result<[u8; 16], String> {
     if text.chars().count() > 24 {
-        return Err(format!("Input string with prefix `{}` is too long to be decoded as a base64 UUID", text.chars().take(24).collect::<String>()));
+        return Err(format!(
+            "Input string with prefix `{}` is too long to be decoded as a base64 UUID",
+            text.chars().take(24).collect::<String>()
+        ));
     }
     let mut decoded = Vec::with_capacity(18);
     let (mut bits, mut count) = (0_u32, 0);
@@ -177,7 +180,10 @@ mod tests {
         assert_eq!(uuid(&id), "hp4orEPZTc6ppbFYTXLcPQ");
         assert_eq!(parse_uuid(&uuid(&id)), Ok(id));
         let said = parse_uuid("zz").unwrap_err();
-        assert_eq!(said, "Input string `zz` decoded as 1 bytes, which is not equal to the expected 16 bytes of a base64-encoded UUID");
+        assert_eq!(
+            said,
+            "Input string `zz` decoded as 1 bytes, which is not equal to the expected 16 bytes of a base64-encoded UUID"
+        );
         assert_eq!(parse_uuid("a b").unwrap_err(), "Illegal base64 character 20");
         assert!(parse_uuid(&"a".repeat(30)).unwrap_err().contains("too long"));
     }
@@ -195,8 +201,15 @@ mod tests {
     fn properties_are_read_as_java_reads_them() {
         let text = "# a comment\n! another\n\na=1\n b : 2\nc 3\nd\\ e=4\\\n   5\nf=\\u0041\\t\ng\nh==x\n";
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let expected =
-            [pair("a", "1"), pair("b", "2"), pair("c", "3"), pair("d e", "45"), pair("f", "A\t"), pair("g", ""), pair("h", "=x")];
+        let expected = [
+            pair("a", "1"),
+            pair("b", "2"),
+            pair("c", "3"),
+            pair("d e", "45"),
+            pair("f", "A\t"),
+            pair("g", ""),
+            pair("h", "=x"),
+        ];
         assert_eq!(properties(text), expected);
     }
 

@@ -30,7 +30,11 @@ pub(super) fn run(arguments: &[String], out: &mut Output) -> Result<(), Ended> {
     let there: BTreeSet<i32> =
         admin.describe_cluster().wait().map_err(failed)?.brokers.iter().map(|broker| broker.id).collect();
     let wanted = listed(parsed.value("broker-list")?);
-    let wanted = wanted.iter().map(|id| java::parse_int(id)).collect::<Result<BTreeSet<_>, _>>().map_err(Ended::Failed)?;
+    let wanted = wanted
+        .iter()
+        .map(|id| java::parse_int(id))
+        .collect::<Result<BTreeSet<_>, _>>()
+        .map_err(Ended::Failed)?;
     let missing: Vec<_> = wanted.difference(&there).collect();
     if !missing.is_empty() {
         return Err(Ended::Failed(format!(
@@ -56,7 +60,8 @@ pub(super) fn run(arguments: &[String], out: &mut Output) -> Result<(), Ended> {
 
 /// A folder as JSON, its fields in the original's order.
 fn shown(dir: &LogDir, topics: &BTreeSet<String>) -> String {
-    let partitions = dir.partitions.iter().filter(|found| topics.is_empty() || topics.contains(&*found.partition.topic));
+    let partitions =
+        dir.partitions.iter().filter(|found| topics.is_empty() || topics.contains(&*found.partition.topic));
     let partitions = partitions.map(|found| {
         format!(
             r#"{{"partition":{},"size":{},"offsetLag":{},"isFuture":{}}}"#,

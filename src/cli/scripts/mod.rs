@@ -7,7 +7,9 @@
 mod api_versions;
 mod client;
 mod configs;
+mod consumer;
 mod delete_records;
+mod dump_log;
 mod errors;
 mod groups;
 pub(crate) mod install;
@@ -15,6 +17,8 @@ mod java;
 mod log_dirs;
 mod offsets;
 mod options;
+mod perf;
+mod producer;
 mod topics;
 mod usage;
 
@@ -44,6 +48,11 @@ const SCRIPTS: &[Script] = &[
     Script { name: "kafka-delete-records", usage: usage::DELETE_RECORDS, run: delete_records::run },
     Script { name: "kafka-log-dirs", usage: usage::LOG_DIRS, run: log_dirs::run },
     Script { name: "kafka-broker-api-versions", usage: usage::API_VERSIONS, run: api_versions::run },
+    Script { name: "kafka-console-producer", usage: usage::CONSOLE_PRODUCER, run: producer::run },
+    Script { name: "kafka-console-consumer", usage: usage::CONSOLE_CONSUMER, run: consumer::run },
+    Script { name: "kafka-producer-perf-test", usage: usage::PRODUCER_PERF, run: perf::producer::run },
+    Script { name: "kafka-consumer-perf-test", usage: usage::CONSUMER_PERF, run: perf::consumer::run },
+    Script { name: "kafka-dump-log", usage: usage::DUMP_LOG, run: dump_log::run },
 ];
 
 /// The version that `--version` tells: that of the scripts whose flags these are.
@@ -127,8 +136,13 @@ mod tests {
 
     #[test]
     fn a_script_is_called_with_and_without_its_ending_from_any_folder() {
-        for program in ["kafka-topics", "kafka-topics.sh", "/opt/kafka/bin/kafka-topics.sh", "./kafka-topics"] {
-            assert_eq!(named(OsStr::new(program)).map(|script| script.name), Some("kafka-topics"), "{program}");
+        for program in ["kafka-topics", "kafka-topics.sh", "/opt/kafka/bin/kafka-topics.sh", "./kafka-topics"]
+        {
+            assert_eq!(
+                named(OsStr::new(program)).map(|script| script.name),
+                Some("kafka-topics"),
+                "{program}"
+            );
         }
         for program in ["klamm", "kafka-topics.bat", "kafka", "", "/", "topics"] {
             assert!(named(OsStr::new(program)).is_none(), "{program}");

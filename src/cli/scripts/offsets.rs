@@ -49,12 +49,18 @@ pub(super) fn run(arguments: &[String], out: &mut Output) -> Result<(), Ended> {
     if wanted.is_empty() {
         return Err(occurred("Could not match any topic-partitions with the specified filters"));
     }
-    for ((partition, _), found) in admin.list_offsets(wanted.into_iter().map(|partition| (partition, at))).wait().map_err(of_client)? {
+    for ((partition, _), found) in
+        admin.list_offsets(wanted.into_iter().map(|partition| (partition, at))).wait().map_err(of_client)?
+    {
         match found {
-            Ok(Some(found)) => out.line(format_args!("{}:{}:{}", partition.topic, partition.partition, found.offset))?,
+            Ok(Some(found)) => {
+                out.line(format_args!("{}:{}:{}", partition.topic, partition.partition, found.offset))?
+            }
             Ok(None) => {}
-            Err(error) => complain(format_args!("Skip getting offsets for topic-partition {partition} due to error: {}",
-                Thrown::from(error))),
+            Err(error) => complain(format_args!(
+                "Skip getting offsets for topic-partition {partition} due to error: {}",
+                Thrown::from(error)
+            )),
         }
     }
     Ok(())
@@ -72,7 +78,9 @@ fn time(text: &str) -> Result<OffsetAt, Ended> {
         text => match text.parse() {
             Ok(at) => OffsetAt::Timestamp(at),
             Err(_) => {
-                let why = format!("Malformed time argument {text}. Please use {TIMES}, or a specified long format timestamp");
+                let why = format!(
+                    "Malformed time argument {text}. Please use {TIMES}, or a specified long format timestamp"
+                );
                 return Err(occurred(why));
             }
         },
@@ -112,7 +120,11 @@ fn rules(parsed: &Parsed) -> Result<Vec<Rule>, Ended> {
         None => Numbers::All,
         Some(list) => {
             let numbers = java::split(list, ',').into_iter().map(str::parse);
-            let why = || format!("--partitions expects a comma separated list of numeric partition ids, but received: {list}");
+            let why = || {
+                format!(
+                    "--partitions expects a comma separated list of numeric partition ids, but received: {list}"
+                )
+            };
             Numbers::Some(numbers.collect::<Result<_, _>>().map_err(|_| occurred(why()))?)
         }
     };
@@ -121,7 +133,8 @@ fn rules(parsed: &Parsed) -> Result<Vec<Rule>, Ended> {
 
 /// A rule of `--topic-partitions`: `TOPIC`, `TOPIC:3`, `TOPIC:2-4`, `TOPIC:2-`, `TOPIC:-4`, or these without a topic.
 fn rule(text: &str) -> Result<Rule, Ended> {
-    let wrong = || occurred(format!("org.apache.kafka.tools.TerseException: Invalid rule specification: {text}"));
+    let wrong =
+        || occurred(format!("org.apache.kafka.tools.TerseException: Invalid rule specification: {text}"));
     let number = |text: &str, default| match text {
         "" => Ok(default),
         text => text.parse().map_err(|_| wrong()),
@@ -141,11 +154,15 @@ fn rule(text: &str) -> Result<Rule, Ended> {
 /// The partitions that a rule includes, in the order of their texts, as the original has them.
 fn partitions(admin: &Admin, rules: &[Rule], without_internal: bool) -> Result<Vec<TopicPartition>, Ended> {
     let topics = admin.list_topics().wait().map_err(of_client)?;
-    let topics = topics.into_iter().filter(|topic| !(topic.internal && without_internal)).map(|topic| topic.name);
+    let topics =
+        topics.into_iter().filter(|topic| !(topic.internal && without_internal)).map(|topic| topic.name);
     let topics = topics.filter(|topic| rules.iter().any(|rule| rule.topics.is_match(topic)));
     let described = admin.describe_topics(topics).wait().and_then(klamm::Each::all).map_err(of_client)?;
     let all = described.into_iter().flat_map(|(name, topic)| {
-        topic.partitions.into_iter().map(move |partition| TopicPartition::new(name.as_str(), partition.partition))
+        topic
+            .partitions
+            .into_iter()
+            .map(move |partition| TopicPartition::new(name.as_str(), partition.partition))
     });
     let mut wanted: Vec<_> = all
         .filter(|partition| rules.iter().any(|rule| rule.includes(&partition.topic, partition.partition)))
@@ -165,7 +182,9 @@ mod tests {
 
     #[test]
     fn a_rule_says_which_partitions_of_which_topics() {
-        let includes = |text: &str, topic: &str, partition| rule(text).ok().is_some_and(|rule| rule.includes(topic, partition));
+        let includes = |text: &str, topic: &str, partition| {
+            rule(text).ok().is_some_and(|rule| rule.includes(topic, partition))
+        };
         assert!(includes("a:3", "a", 3) && !includes("a:3", "a", 4) && !includes("a:3", "b", 3));
         assert!(includes("a:2-4", "a", 2) && includes("a:2-4", "a", 3) && !includes("a:2-4", "a", 4));
         assert!(includes("a:2-", "a", 9) && includes("a:-2", "a", 1) && !includes("a:-2", "a", 2));

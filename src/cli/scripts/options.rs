@@ -106,7 +106,11 @@ impl fmt::Display for OptionError {
             OptionError::Unrecognized(name) => write!(f, "{name} is not a recognized option"),
             OptionError::NeedsArgument(name) => write!(f, "Option {name} requires an argument"),
             OptionError::Unavailable(names) => {
-                write!(f, "Option(s) [{}] are unavailable given other options on the command line", names.join(", "))
+                write!(
+                    f,
+                    "Option(s) [{}] are unavailable given other options on the command line",
+                    names.join(", ")
+                )
             }
             OptionError::Multiple(name) => {
                 write!(f, "Found multiple arguments for option {name}, but you asked for only one")
@@ -145,7 +149,11 @@ pub(super) fn parse(options: &'static [Opt], arguments: &[String]) -> Result<Par
         };
         let Some(option) = find(options, name) else {
             let is_long = argument.starts_with("--");
-            return Err(OptionError::Unrecognized(if is_long { name.to_owned() } else { unknown_letter(name) }));
+            return Err(OptionError::Unrecognized(if is_long {
+                name.to_owned()
+            } else {
+                unknown_letter(name)
+            }));
         };
         let value = match option.takes {
             Takes::Nothing => None,
@@ -316,7 +324,11 @@ mod tests {
 
     #[test]
     fn values_stand_behind_a_space_or_an_equals_sign_and_one_dash_does() {
-        for line in ["--list --topic a=b --partitions 3", "-list -topic=a=b --partitions=3", "x --list=y --topic a=b -partitions 3 z"] {
+        for line in [
+            "--list --topic a=b --partitions 3",
+            "-list -topic=a=b --partitions=3",
+            "x --list=y --topic a=b -partitions 3 z",
+        ] {
             let parsed = parsed(line).unwrap();
             assert!(parsed.has("list"), "{line}");
             assert_eq!(parsed.value("topic"), Ok(Some("a=b")), "{line}");

@@ -25,6 +25,11 @@ usages! {
     DELETE_RECORDS = "kafka-delete-records", Some(77);
     LOG_DIRS = "kafka-log-dirs", Some(78);
     API_VERSIONS = "kafka-broker-api-versions", Some(76);
+    CONSOLE_PRODUCER = "kafka-console-producer", Some(80);
+    CONSOLE_CONSUMER = "kafka-console-consumer", Some(80);
+    PRODUCER_PERF = "kafka-producer-perf-test", None;
+    CONSUMER_PERF = "kafka-consumer-perf-test", Some(79);
+    DUMP_LOG = "kafka-dump-log", Some(80);
 }
 
 impl Usage {
@@ -33,13 +38,20 @@ impl Usage {
         self.text.split_once('\n').map_or(self.text, |(first, _)| first)
     }
 
+    /// All of it, as it is.
+    pub(super) fn whole(self) -> &'static str {
+        self.text
+    }
+
     /// The table of the options.
     pub(super) fn table(self) -> String {
         let mut table = String::with_capacity(self.text.len() * 2);
         for line in self.text.lines().skip(1) {
-            table.push_str(line);
+            // What the original draws by lot for each run.
+            table.push_str(&line.replace("NNNNN", "00000"));
             let length = line.chars().count();
-            table.extend(std::iter::repeat_n(' ', self.width.map_or(0, |width| width.saturating_sub(length))));
+            table
+                .extend(std::iter::repeat_n(' ', self.width.map_or(0, |width| width.saturating_sub(length))));
             table.push('\n');
         }
         table

@@ -106,6 +106,45 @@ fn whole_entries(path: &Path, size: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// An entry of a transaction index: a transaction that was aborted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AbortedTransaction {
+    /// The producer's id.
+    pub producer_id: i64,
+    /// The offset of its first record, and that of the marker that ends it.
+    pub first_offset: i64,
+    /// See `first_offset`.
+    pub last_offset: i64,
+    /// The last stable offset when it was aborted.
+    pub last_stable_offset: i64,
+}
+
+/// The bytes of an entry: version, producer id, first, last and last stable offset.
+const ABORTED_ENTRY: usize = 34;
+
+/// The entries of a transaction index.
+///
+/// # Errors
+/// If the file cannot be read, does not consist of whole entries, or is of a version that is not known.
+pub fn aborted_transactions(path: &Path) -> io::Result<Vec<AbortedTransaction>> {
+    let bytes = whole_entries(path, ABORTED_ENTRY)?;
+    let entry = |bytes: &[u8]| {
+        let number = |at: usize| Some(i64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+        let known = bytes.starts_with(&[0, 0]);
+        let read = known.then(|| {
+            Some(AbortedTransaction {
+                producer_id: number(2)?,
+                first_offset: number(10)?,
+                last_offset: number(18)?,
+                last_stable_offset: number(26)?,
+            })
+        });
+        let why = "an entry is of a version that is not known";
+        read.flatten().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, why))
+    };
+    bytes.chunks_exact(ABORTED_ENTRY).map(entry).collect()
+}
+
 /// What a snapshot says of a producer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProducerEntry {

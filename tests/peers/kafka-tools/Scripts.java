@@ -2,16 +2,12 @@
 // java -cp 'libs/*' Scripts.java: a request is a line on standard input, fields separated by 0x1f: the file for the tool's
 // input (or "-"), its class, its arguments. The answer, on standard output: a line "CODE OUT ERR", then as many bytes of
 // what it said on standard output and on standard error. The classes are not changed: their main methods are called, and
-// Kafka's own hooks for exits and shutdown are used. What it logs is left out: that is log4j's, with times and threads.
 
 import java.io.*;
 import java.lang.reflect.InvocationTargetException;
 import java.nio.charset.StandardCharsets;
 import java.util.*;
 import org.apache.kafka.common.utils.Exit;
-import org.apache.logging.log4j.Level;
-import org.apache.logging.log4j.LogManager;
-import org.apache.logging.log4j.core.config.Configurator;
 
 public class Scripts {
     /** Ends a tool where its process would end. */
@@ -96,7 +92,6 @@ public class Scripts {
     public static void main(String[] none) throws Exception {
         var answers = new DataOutputStream(new BufferedOutputStream(new FileOutputStream(FileDescriptor.out)));
         var requests = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
-        Configurator.setAllLevels(LogManager.ROOT_LOGGER_NAME, Level.OFF);
         System.setOut(new PrintStream(OUT, true, StandardCharsets.UTF_8));
         System.setErr(new PrintStream(ERR, true, StandardCharsets.UTF_8));
         Exit.setExitProcedure((status, message) -> exit(status));

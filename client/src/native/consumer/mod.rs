@@ -83,7 +83,6 @@ impl NativeConsumer {
         Ok(consumer)
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "for tools that read without a group, or by pattern"))]
     /// A reader of these partitions, and no member of any group. Where the options name a group, its committed offsets
     /// are begun from and can be committed.
     ///
@@ -119,6 +118,11 @@ impl NativeConsumer {
         }
         let tasks = Mutex::new(Tasks { member: None, others });
         Ok(NativeConsumer { context, commits, leave: watch::Sender::new(None), tasks })
+    }
+
+    /// Whether an error that has been told still keeps records from coming.
+    pub(crate) fn is_in_trouble(&self) -> bool {
+        self.context.shelf.is_in_trouble()
     }
 
     fn deadline(&self) -> Instant {

@@ -17,7 +17,6 @@ pub(crate) enum Subscription {
 }
 
 impl Subscription {
-    #[cfg_attr(not(test), expect(dead_code, reason = "for tools that read without a group, or by pattern"))]
     /// All topics whose whole names match.
     ///
     /// # Errors
@@ -43,7 +42,6 @@ impl Subscription {
 
 /// Where a partition that was given by hand is read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "for tools that read without a group, or by pattern"))]
 pub(crate) enum Start {
     /// From what the group has committed, where there is a group; else as `auto_offset_reset` says.
     Committed,

@@ -59,9 +59,10 @@ impl Accumulator {
         &self,
         record: &RecordToSend<'_>,
         report: Option<Report>,
+        number: Option<u64>,
         now: &dyn Fn() -> Instant,
     ) -> Result<(), Refused> {
-        let mut offer = self.offer(self.parts(record)?, report, now);
+        let mut offer = Offer { number, ..self.offer(self.parts(record)?, report, now) };
         loop {
             let table = self.table.read();
             if table.closed {
@@ -142,7 +143,7 @@ impl Accumulator {
         report: Option<Report>,
         now: &'a dyn Fn() -> Instant,
     ) -> Offer<'a> {
-        Offer { parts, report, now, settings: &self.settings, budget: &self.budget }
+        Offer { parts, report, number: None, now, settings: &self.settings, budget: &self.budget }
     }
 
     #[inline]
@@ -221,6 +222,7 @@ impl Accumulator {
             headers: parts.headers.to_vec(),
             timestamp: parts.timestamp,
             report: offer.report,
+            number: offer.number,
             accepted: (offer.now)(),
             charged,
             looked_for: false,
@@ -249,7 +251,7 @@ impl Accumulator {
             value: waited.value.as_deref(),
             headers: &waited.headers,
         };
-        let mut offer = self.offer(parts, report, &now);
+        let mut offer = Offer { number: waited.number, ..self.offer(parts, report, &now) };
         let done = match place {
             Choice::Partition(number) => self.put_at(topic, Some(number), &mut offer),
             Choice::Any => self.put_at(topic, topic.by_chance(&self.dice), &mut offer),

@@ -14,6 +14,7 @@ use klamm_protocol::batch::{
 };
 
 use super::budget::Budget;
+use super::numbers::Numbers;
 use crate::backend::Report;
 use crate::error::ClientError;
 use crate::record::{Delivered, Undelivered};
@@ -41,6 +42,7 @@ pub(super) struct Filling {
     /// When its first record was accepted.
     pub(super) created: Instant,
     reports: Vec<Reporting>,
+    numbers: Numbers,
     /// Its share of the memory, and how much of that is used.
     charged: usize,
     used: usize,
@@ -55,7 +57,8 @@ impl Filling {
         charged: usize,
         used: usize,
     ) -> Self {
-        Filling { builder, number, created, reports: Vec::new(), charged, used }
+        let (reports, numbers) = (Vec::new(), Numbers::default());
+        Filling { builder, number, created, reports, numbers, charged, used }
     }
 
     /// Takes so many bytes of its share, which grows by a `step` at a time.
@@ -77,7 +80,16 @@ impl Filling {
     }
 
     #[inline]
-    pub(super) fn push(&mut self, record: &RecordParts<'_>, measured: Measured, report: &mut Option<Report>) {
+    pub(super) fn push(
+        &mut self,
+        record: &RecordParts<'_>,
+        measured: Measured,
+        report: &mut Option<Report>,
+        number: Option<u64>,
+    ) {
+        if let Some(number) = number {
+            self.numbers.push(self.builder.count(), number);
+        }
         if let Some(report) = report.take() {
             let index = self.builder.count();
             self.reports.push(Reporting { index, timestamp: record.timestamp, report });
@@ -112,6 +124,7 @@ pub(super) struct Batch {
     pub(super) last_error: Option<ClientError>,
     content: Content,
     reports: Vec<Reporting>,
+    numbers: Numbers,
     charged: usize,
     raw_size: usize,
 }
@@ -152,6 +165,7 @@ impl Batch {
             last_error: None,
             content: Content::Closed(closed),
             reports: filling.reports,
+            numbers: filling.numbers,
             charged: filling.charged,
             raw_size,
         };
@@ -209,7 +223,20 @@ impl Batch {
         budget.give(self.charged);
     }
 
-    /// Says that it is given up. What nobody wants a report of comes back.
+    /// The numbers that its records' sender has given them, in order; none where it has given none. What is reported has no
+    /// number.
+    pub(super) fn numbers(&self) -> Vec<u64> {
+        if self.numbers.is_empty() {
+            return Vec::new();
+        }
+        let mut reported = self.reports.iter().map(|reporting| reporting.index).peekable();
+        (0..self.count)
+            .filter(|index| reported.next_if_eq(index).is_none())
+            .filter_map(|index| self.numbers.of(index))
+            .collect()
+    }
+
+    /// Says that it is given up. What has a number is told by it. What nobody wants a report of comes back.
     pub(super) fn given_up(
         mut self,
         topic: &Arc<str>,
@@ -218,7 +245,7 @@ impl Batch {
         budget: &Budget,
     ) -> Vec<Undelivered> {
         let mut undelivered = Vec::new();
-        if self.reports.len() < usize::try_from(self.count).unwrap_or(0) {
+        if self.numbers.is_empty() && self.reports.len() < usize::try_from(self.count).unwrap_or(0) {
             let records = self.records();
             let mut reported = self.reports.iter().map(|reporting| reporting.index).peekable();
             for (index, record) in (0_i32..).zip(records) {
@@ -278,7 +305,8 @@ impl Batch {
             if let Some(part) = parts.last_mut() {
                 let measured = part.builder.measure(&put);
                 let mut report = reports.next_if(|reporting| reporting.index == index).map(|it| it.report);
-                part.push(&put, measured, &mut report);
+                let number = if report.is_some() { None } else { self.numbers.of(index) };
+                part.push(&put, measured, &mut report, number);
             }
         }
         self.share_out(parts, codec, budget)

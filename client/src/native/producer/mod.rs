@@ -9,6 +9,7 @@ mod batch;
 mod budget;
 mod engine;
 mod inbox;
+mod numbers;
 mod partition;
 mod partitioner;
 mod request;
@@ -58,6 +59,13 @@ impl NativeProducer {
         Ok(NativeProducer { accumulator, ended })
     }
 
+    /// As [`send`](ProducerBackend::send), of a record that has a number of its sender's. A sender gives numbers
+    /// to all of its records that have no report, or to none. What cannot be delivered is told by them, to [`OnUndelivered::lost`].
+    #[inline]
+    pub(crate) fn send_numbered(&self, record: &RecordToSend<'_>, number: u64) -> Result<(), Refused> {
+        self.accumulator.send(record, None, Some(number), &Instant::now)
+    }
+
     fn has_ended(&self) -> Option<()> {
         self.ended.done.load(Ordering::SeqCst).then_some(())
     }
@@ -66,7 +74,7 @@ impl NativeProducer {
 impl ProducerBackend for NativeProducer {
     #[inline]
     fn send(&self, record: &RecordToSend<'_>, report: Option<Report>) -> Result<(), Refused> {
-        self.accumulator.send(record, report, &Instant::now)
+        self.accumulator.send(record, report, None, &Instant::now)
     }
 
     fn room(&self) -> &Signal {

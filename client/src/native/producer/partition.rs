@@ -11,6 +11,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::batch::Filling;
 use super::budget::Budget;
+use super::numbers::NUMBER_OVERHEAD;
 use super::settings::Settings;
 use crate::backend::Report;
 
@@ -66,6 +67,8 @@ pub(super) enum Peek {
 pub(super) struct Offer<'a> {
     pub(super) parts: RecordParts<'a>,
     pub(super) report: Option<Report>,
+    /// Its number among its sender's.
+    pub(super) number: Option<u64>,
     /// The time, where it is needed.
     pub(super) now: &'a dyn Fn() -> Instant,
     pub(super) settings: &'a Settings,
@@ -76,7 +79,8 @@ impl Offer<'_> {
     /// What it takes beside its bytes.
     #[inline]
     fn overhead(&self) -> usize {
-        if self.report.is_some() { REPORT_OVERHEAD } else { 0 }
+        let report = if self.report.is_some() { REPORT_OVERHEAD } else { 0 };
+        if self.number.is_some() { report + NUMBER_OVERHEAD } else { report }
     }
 
     /// By how much a batch's share of memory grows.
@@ -177,7 +181,7 @@ impl Partition {
                 if !open.charge(measured.size + offer.overhead(), offer.step(), offer.budget) {
                     return Put::Full;
                 }
-                open.push(&offer.parts, measured, &mut offer.report);
+                open.push(&offer.parts, measured, &mut offer.report, offer.number);
                 let full = open.builder.count() >= offer.settings.batch_records;
                 queue.sticky_bytes += measured.size;
                 self.count_one();
@@ -233,7 +237,7 @@ impl Partition {
         let number = self.accepted.load(Ordering::Relaxed);
         let mut filling = Filling::new(BatchBuilder::new(buffer), number, (offer.now)(), charged, used);
         let measured = filling.builder.measure(&offer.parts);
-        filling.push(&offer.parts, measured, &mut offer.report);
+        filling.push(&offer.parts, measured, &mut offer.report, offer.number);
         Some(filling)
     }
 

@@ -49,6 +49,7 @@ pub(super) struct Waiting {
     pub(super) headers: Headers,
     pub(super) timestamp: i64,
     pub(super) report: Option<Report>,
+    pub(super) number: Option<u64>,
     pub(super) accepted: Instant,
     pub(super) charged: usize,
     /// News of the topic have come since that had no such partition.

@@ -61,7 +61,9 @@ impl Deserializer {
                 whole[8 - size..].copy_from_slice(bytes);
                 Ok(Some(i64::from_be_bytes(whole).to_string()))
             }
-            Deserializer::Number(size, name) => Err(wrong(format!("Size of data received by {name} is not {size}"))),
+            Deserializer::Number(size, name) => {
+                Err(wrong(format!("Size of data received by {name} is not {size}")))
+            }
             Deserializer::Uuid => Ok(Some(String::from_utf8_lossy(bytes).to_lowercase())),
         }
     }
@@ -98,7 +100,9 @@ impl Formatter {
             )));
         }
         if parsed.has("property") && parsed.has("formatter-property") {
-            return Err(Ended::Usage("Options --property and --formatter-property cannot be specified together.".to_owned()));
+            return Err(Ended::Usage(
+                "Options --property and --formatter-property cannot be specified together.".to_owned(),
+            ));
         }
         if parsed.has("property") {
             out.line("Option --property is deprecated and will be removed in a future version. Use --formatter-property instead.")?;
@@ -107,7 +111,9 @@ impl Formatter {
             Some(path) => client::properties_of(path).map_err(Ended::Usage)?,
             None => Vec::new(),
         };
-        for (option, name) in [("key-deserializer", "key.deserializer"), ("value-deserializer", "value.deserializer")] {
+        for (option, name) in
+            [("key-deserializer", "key.deserializer"), ("value-deserializer", "value.deserializer")]
+        {
             let class = parsed.value(option)?.filter(|class| !class.is_empty());
             properties.extend(class.map(|class| (name.to_owned(), class.to_owned())));
         }
@@ -123,7 +129,8 @@ impl Formatter {
 
     fn new(properties: &[(String, String)], silent: bool) -> Self {
         let text = |name: &str| client::last(properties, name);
-        let flag = |name, default| text(name).map_or(default, |value| value.trim().eq_ignore_ascii_case("true"));
+        let flag =
+            |name, default| text(name).map_or(default, |value| value.trim().eq_ignore_ascii_case("true"));
         let or = |name, default: &str| text(name).unwrap_or(default).to_owned();
         Formatter {
             silent,
@@ -151,8 +158,16 @@ impl Formatter {
         if self.silent {
             return Ok(());
         }
-        let shown =
-            [self.timestamp, self.partition, self.offset, self.epoch, self.delivery, self.headers, self.key, self.value];
+        let shown = [
+            self.timestamp,
+            self.partition,
+            self.offset,
+            self.epoch,
+            self.delivery,
+            self.headers,
+            self.key,
+            self.value,
+        ];
         let last = shown.iter().rposition(|shown| *shown).unwrap_or(0);
         for (at, shown) in shown.into_iter().enumerate() {
             if !shown {
@@ -173,7 +188,12 @@ impl Formatter {
         Ok(())
     }
 
-    fn write_part(&self, deserializer: Deserializer, part: Option<&[u8]>, out: &mut Output) -> Result<(), Failed> {
+    fn write_part(
+        &self,
+        deserializer: Deserializer,
+        part: Option<&[u8]>,
+        out: &mut Output,
+    ) -> Result<(), Failed> {
         let bytes = part.unwrap_or(self.null.as_bytes());
         match deserializer.text(bytes)? {
             Some(text) => out.text(text)?,
@@ -206,7 +226,8 @@ impl Formatter {
                 return *of_append;
             }
             let resource = ConfigResource::Topic(record.topic.to_string());
-            let configs = admin.describe_configs([resource]).wait().and_then(klamm::Each::all).unwrap_or_default();
+            let configs =
+                admin.describe_configs([resource]).wait().and_then(klamm::Each::all).unwrap_or_default();
             let is_append = |value: &Option<String>| value.as_deref() == Some("LogAppendTime");
             let of_append = configs
                 .iter()

@@ -40,7 +40,8 @@ const OPTIONS: &[Opt] = &[
 ];
 
 /// Options of which the second has taken the place of the first.
-const REPLACED: &[(&str, &str)] = &[("consumer-property", "command-property"), ("consumer.config", "command-config")];
+const REPLACED: &[(&str, &str)] =
+    &[("consumer-property", "command-property"), ("consumer.config", "command-config")];
 
 /// How often it is looked whether somebody asks for the end.
 const LOOK: Duration = Duration::from_millis(100);
@@ -55,7 +56,8 @@ pub(super) fn run(arguments: &[String], out: &mut Output) -> Result<(), Ended> {
     replaced(&parsed, out)?;
     let properties = properties(&parsed)?;
     let begin = begin(&parsed)?;
-    let timeout = parsed.long("timeout-ms")?.and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis);
+    let timeout =
+        parsed.long("timeout-ms")?.and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis);
     let formatter = Formatter::of(&parsed, out)?;
     out.flush()?;
     let consumer = consumer(&parsed, &properties, begin).map_err(|error| Ended::Failed(logged(&error)))?;
@@ -197,7 +199,10 @@ fn consumer(parsed: &Parsed, properties: &[(String, String)], begin: Begin) -> R
     let of_option = |error: OptionError| {
         ClientError::new(klamm::ErrorKind::InvalidArgument, "reading the options", error.to_string())
     };
-    let config = client::config(parsed.value("bootstrap-server").map_err(of_option)?.unwrap_or_default(), properties)?;
+    let servers = parsed.value("bootstrap-server").map_err(of_option)?.unwrap_or_default();
+    client::check_addresses(servers, "No resolvable bootstrap urls given in bootstrap.servers")
+        .map_err(|why| ClientError::new(klamm::ErrorKind::Config, "making a consumer", why))?;
+    let config = client::config(servers, properties)?;
     let id = client::last(properties, "client.id").unwrap_or("console-consumer");
     let (client, options) = config.consumer(id)?;
     let topic = parsed.value("topic").map_err(of_option)?;
@@ -253,7 +258,9 @@ impl Printing<'_> {
             match self.formatter.write(&record, out) {
                 Ok(()) => {}
                 Err(formatter::Failed::Output(error)) => return Err(Ended::Output(error)),
-                Err(formatter::Failed::Value(why)) if self.parsed.has("skip-message-on-error") => complain(why),
+                Err(formatter::Failed::Value(why)) if self.parsed.has("skip-message-on-error") => {
+                    complain(why)
+                }
                 Err(formatter::Failed::Value(why)) => return Err(Ended::Failed(why)),
             }
         }
@@ -280,7 +287,9 @@ impl Printing<'_> {
                     complain(logged(&error));
                     return Ok(Next::End);
                 }
-                None if self.timeout.is_some_and(|timeout| began.elapsed() >= timeout) => return Ok(Next::End),
+                None if self.timeout.is_some_and(|timeout| began.elapsed() >= timeout) => {
+                    return Ok(Next::End);
+                }
                 None => {}
             }
         }

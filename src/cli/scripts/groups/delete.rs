@@ -38,7 +38,8 @@ pub(super) fn groups(admin: &Admin, parsed: &Parsed, out: &mut Output) -> Result
 
 pub(super) fn offsets(admin: &Admin, parsed: &Parsed, out: &mut Output) -> Result<(), Problem> {
     let group = parsed.value("group")?.unwrap_or_default();
-    let (named, whole): (Vec<_>, Vec<_>) = parsed.values("topic").into_iter().partition(|topic| topic.contains(':'));
+    let (named, whole): (Vec<_>, Vec<_>) =
+        parsed.values("topic").into_iter().partition(|topic| topic.contains(':'));
     let mut partitions = Vec::new();
     for topic in named {
         partitions.extend(named_partitions(topic)?);
@@ -49,7 +50,8 @@ pub(super) fn offsets(admin: &Admin, parsed: &Parsed, out: &mut Output) -> Resul
         match described {
             Ok(described) => {
                 let all = described.partitions.iter();
-                partitions.extend(all.map(|partition| TopicPartition::new(topic.as_str(), partition.partition)));
+                partitions
+                    .extend(all.map(|partition| TopicPartition::new(topic.as_str(), partition.partition)));
             }
             Err(error) => {
                 outcomes.insert(format!("{topic}-1"), (topic, None, Some(Thrown::from(error))));
@@ -86,13 +88,20 @@ pub(super) fn offsets(admin: &Admin, parsed: &Parsed, out: &mut Output) -> Resul
 }
 
 fn is_of_group(error: &Thrown) -> bool {
-    let classes =
-        ["InvalidGroupIdException", "GroupIdNotFoundException", "GroupAuthorizationException", "GroupNotEmptyException"];
+    let classes = [
+        "InvalidGroupIdException",
+        "GroupIdNotFoundException",
+        "GroupAuthorizationException",
+        "GroupNotEmptyException",
+    ];
     classes.iter().any(|class| error.is(class))
 }
 
 fn is_of_partition(error: &Thrown) -> bool {
-    let classes =
-        ["GroupSubscribedToTopicException", "TopicAuthorizationException", "UnknownTopicOrPartitionException"];
+    let classes = [
+        "GroupSubscribedToTopicException",
+        "TopicAuthorizationException",
+        "UnknownTopicOrPartitionException",
+    ];
     classes.iter().any(|class| error.is(class))
 }

@@ -69,7 +69,12 @@ fn rows(admin: &Admin, group: &GroupDescription) -> Result<Vec<Row>, ClientError
     let mut left: Vec<_> = known.into_values().collect();
     left.sort_by(|a, b| a.partition.cmp(&b.partition));
     let none = || NONE.to_owned();
-    rows.extend(left.into_iter().map(|offset| Row { offset, consumer: none(), host: none(), client: none() }));
+    rows.extend(left.into_iter().map(|offset| Row {
+        offset,
+        consumer: none(),
+        host: none(),
+        client: none(),
+    }));
     Ok(rows)
 }
 
@@ -88,7 +93,12 @@ fn or_none<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(|| NONE.to_owned(), |value| value.to_string())
 }
 
-fn print_offsets(admin: &Admin, group: &GroupDescription, verbose: bool, out: &mut Output) -> Result<(), Problem> {
+fn print_offsets(
+    admin: &Admin,
+    group: &GroupDescription,
+    verbose: bool,
+    out: &mut Output,
+) -> Result<(), Problem> {
     let rows = rows(admin, group).map_err(handed_on)?;
     if !say_state(group, out)? || rows.is_empty() {
         return Ok(());
@@ -125,11 +135,22 @@ fn print_offsets(admin: &Admin, group: &GroupDescription, verbose: bool, out: &m
     for row in &rows {
         let known = &row.offset;
         let lag = known.offset.zip(known.log_end).map(|(offset, end)| end.saturating_sub(offset));
-        let (partition, epoch) = (known.partition.partition.to_string(), Some(known.leader_epoch).filter(|epoch| *epoch >= 0));
+        let (partition, epoch) =
+            (known.partition.partition.to_string(), Some(known.leader_epoch).filter(|epoch| *epoch >= 0));
         let (epoch, offset) = (or_none(epoch), or_none(known.offset));
         let (end, lag) = (or_none(known.log_end), or_none(lag));
-        let mut cells =
-            vec![&*group.id, &*known.partition.topic, &partition, &epoch, &offset, &end, &lag, &row.consumer, &row.host, &row.client];
+        let mut cells = vec![
+            &*group.id,
+            &*known.partition.topic,
+            &partition,
+            &epoch,
+            &offset,
+            &end,
+            &lag,
+            &row.consumer,
+            &row.host,
+            &row.client,
+        ];
         if !verbose {
             cells.remove(3);
         }
@@ -147,7 +168,10 @@ fn assignment(partitions: &[TopicPartition]) -> String {
     if topics.is_empty() {
         return NONE.to_owned();
     }
-    java::joined(topics.into_iter().map(|(topic, numbers)| format!("{topic}:{}", java::joined(numbers, ","))), ";")
+    java::joined(
+        topics.into_iter().map(|(topic, numbers)| format!("{topic}:{}", java::joined(numbers, ","))),
+        ";",
+    )
 }
 
 fn print_members(group: &GroupDescription, verbose: bool, out: &mut Output) -> Result<(), Problem> {
@@ -157,7 +181,8 @@ fn print_members(group: &GroupDescription, verbose: bool, out: &mut Output) -> R
     let upgrading = [true, false].iter().all(|is| members.iter().any(|member| member.upgraded == Some(*is)));
     let column = |least, of: fn(&MemberDescription) -> &str| width(least, members.iter().map(of));
     let assigned: Vec<_> = members.iter().map(|member| assignment(&member.assignment)).collect();
-    let targets: Vec<_> = members.iter().map(|member| assignment(member.target.as_deref().unwrap_or_default())).collect();
+    let targets: Vec<_> =
+        members.iter().map(|member| assignment(member.target.as_deref().unwrap_or_default())).collect();
     let mut head = vec!["GROUP", "CONSUMER-ID", "HOST", "CLIENT-ID", "#PARTITIONS"];
     let mut widths = vec![
         width(15, members.iter().map(|_| group.id.as_str())),
@@ -218,8 +243,10 @@ fn print_states(
         if !say_state(group, out)? {
             continue;
         }
-        let coordinator = coordinators.get(&group.id).and_then(|id| brokers.iter().find(|broker| broker.id == *id));
-        let coordinator = coordinator.map(|broker| format!("{}:{}  ({})", broker.host, broker.port, broker.id));
+        let coordinator =
+            coordinators.get(&group.id).and_then(|id| brokers.iter().find(|broker| broker.id == *id));
+        let coordinator =
+            coordinator.map(|broker| format!("{}:{}  ({})", broker.host, broker.port, broker.id));
         let coordinator = or_none(coordinator);
         let strategy = if group.assignor.is_empty() { NONE } else { &group.assignor };
         let members = group.members.len().to_string();
@@ -241,7 +268,8 @@ fn print_states(
             "TARGET-ASSIGNMENT-EPOCH",
             "#MEMBERS",
         ];
-        let mut cells = vec![&*group.id, &coordinator, strategy, &group.state, &epoch, &assignment_epoch, &members];
+        let mut cells =
+            vec![&*group.id, &coordinator, strategy, &group.state, &epoch, &assignment_epoch, &members];
         if !verbose {
             widths.truncate(4);
             head.drain(4..6);

@@ -14,7 +14,7 @@ use klamm::{Admin, ClientError, GroupSummary};
 
 use super::errors::Thrown;
 use super::options::{OptionError, Parsed, parse};
-use super::{Ended, Output, client, java};
+use super::{Ended, Output, client, complain, java};
 
 /// Why the work was not done.
 enum Problem {
@@ -89,7 +89,12 @@ fn validate(pattern: &str, out: &mut Output) -> std::io::Result<()> {
 
 fn work(parsed: &Parsed, out: &mut Output) -> Result<(), Problem> {
     let limit = parsed.long("timeout")?.unwrap_or_default();
-    let admin = client::admin(parsed, "adminclient-1").map_err(|error| Problem::Failed(error.to_string()))?;
+    let admin = client::admin(parsed, "adminclient-1").map_err(|error| {
+        if let Some(cause) = error.cause() {
+            complain(cause);
+        }
+        Problem::Failed(error.message)
+    })?;
     let admin = admin.timeout(Duration::from_millis(u64::try_from(limit).unwrap_or(0)));
     match () {
         () if parsed.has("list") => list(&admin, parsed, out),
@@ -135,10 +140,12 @@ fn list(admin: &Admin, parsed: &Parsed, out: &mut Output) -> Result<(), Problem>
         }
         return Ok(());
     }
-    let types = filter(parsed.value("type")?, &TYPES)
-        .map_err(|list| Problem::Usage(format!("Invalid types list '{list}'. Valid types are: {}", TYPES.join(", "))))?;
-    let states = filter(parsed.value("state")?, &STATES)
-        .map_err(|list| Problem::Usage(format!("Invalid state list '{list}'. Valid states are: {}", STATES.join(", "))))?;
+    let types = filter(parsed.value("type")?, &TYPES).map_err(|list| {
+        Problem::Usage(format!("Invalid types list '{list}'. Valid types are: {}", TYPES.join(", ")))
+    })?;
+    let states = filter(parsed.value("state")?, &STATES).map_err(|list| {
+        Problem::Usage(format!("Invalid state list '{list}'. Valid states are: {}", STATES.join(", ")))
+    })?;
     let mut groups = consumer_groups(admin).map_err(waited_for)?;
     let kind = |group: &GroupSummary| named(group.kind.as_deref(), &TYPES);
     let state = |group: &GroupSummary| named(group.state.as_deref(), &STATES);
@@ -149,7 +156,8 @@ fn list(admin: &Admin, parsed: &Parsed, out: &mut Output) -> Result<(), Problem>
     let longest = groups.iter().map(|group| group.id.chars().count()).max().unwrap_or(0);
     let line = |id: &str, kind: &str, state: &str| {
         let mut line = java::padded(id, longest.max(15) + 10);
-        for (column, _) in [(kind, with_type), (state, with_state)].into_iter().filter(|(_, wanted)| *wanted) {
+        for (column, _) in [(kind, with_type), (state, with_state)].into_iter().filter(|(_, wanted)| *wanted)
+        {
             line.push(' ');
             line.push_str(&java::padded(column, 20));
         }
@@ -171,5 +179,9 @@ fn filter<'k>(list: Option<&str>, known: &[&'k str]) -> Result<Vec<&'k str>, Str
 
 /// A name as Java's enums write it.
 fn named<'k>(name: Option<&str>, known: &[&'k str]) -> &'k str {
-    known.iter().copied().find(|known| name.is_some_and(|name| known.eq_ignore_ascii_case(name))).unwrap_or("Unknown")
+    known
+        .iter()
+        .copied()
+        .find(|known| name.is_some_and(|name| known.eq_ignore_ascii_case(name)))
+        .unwrap_or("Unknown")
 }

@@ -65,7 +65,9 @@ pub(super) fn check(parsed: &Parsed, out: &mut Output) -> Result<(), Ended> {
             return refuse("Option [describe] takes one of these options: [group], [all-groups]");
         }
         if parsed.count(&["members", "offsets", "state"]) > 1 {
-            return refuse("Option [describe] takes at most one of these options: [members], [offsets], [state]");
+            return refuse(
+                "Option [describe] takes at most one of these options: [members], [offsets], [state]",
+            );
         }
         if parsed.value("state")?.is_some() {
             return refuse("Option [describe] does not take a value for [state]");
@@ -76,7 +78,9 @@ pub(super) fn check(parsed: &Parsed, out: &mut Output) -> Result<(), Ended> {
             return refuse("Option [delete] takes one of these options: [group], [all-groups]");
         }
         if parsed.has("topic") {
-            return refuse("The consumer does not support topic-specific offset deletion from a consumer group.");
+            return refuse(
+                "The consumer does not support topic-specific offset deletion from a consumer group.",
+            );
         }
     }
     if parsed.has("delete-offsets") && parsed.count(&["group", "topic"]) < 2 {
@@ -106,8 +110,16 @@ fn check_reset(parsed: &Parsed, names_groups: bool) -> Result<(), Ended> {
         return refuse("Option [reset-offsets] takes one of these options: [group], [all-groups]");
     }
     // The order in which the original looks at them.
-    let looked_at =
-        ["to-offset", "to-datetime", "by-duration", "to-earliest", "to-latest", "to-current", "shift-by", "from-file"];
+    let looked_at = [
+        "to-offset",
+        "to-datetime",
+        "by-duration",
+        "to-earliest",
+        "to-latest",
+        "to-current",
+        "shift-by",
+        "from-file",
+    ];
     for used in looked_at {
         let others: Vec<_> = SCENARIOS.iter().copied().filter(|other| *other != used).collect();
         parsed.exclude(used, &others)?;

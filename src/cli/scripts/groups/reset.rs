@@ -25,7 +25,9 @@ pub(super) fn run(admin: &Admin, parsed: &Parsed, out: &mut Output) -> Result<()
         };
         if state != "Empty" && state != "Dead" {
             say_error(
-                &format!("Assignments can only be reset if the group '{id}' is inactive, but the current state is {state}."),
+                &format!(
+                    "Assignments can only be reset if the group '{id}' is inactive, but the current state is {state}."
+                ),
                 out,
             )?;
             plans.insert(id, Offsets::new());
@@ -33,7 +35,11 @@ pub(super) fn run(admin: &Admin, parsed: &Parsed, out: &mut Output) -> Result<()
         }
         let plan = Reset { admin, parsed, group: &id }.plan(out)?;
         if parsed.has("execute") {
-            admin.set_offsets(id.as_str(), plan.clone()).wait().and_then(klamm::Each::all).map_err(taken_apart)?;
+            admin
+                .set_offsets(id.as_str(), plan.clone())
+                .wait()
+                .and_then(klamm::Each::all)
+                .map_err(taken_apart)?;
         }
         plans.insert(id, plan);
     }
@@ -58,7 +64,8 @@ fn print(plans: &BTreeMap<String, Offsets>, out: &mut Output) -> Result<(), Prob
     }
     let longest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(0).max(15);
     let topics = plans.values().flat_map(Offsets::keys).map(|partition| partition.topic.chars().count());
-    let widths = [longest(&mut plans.keys().map(|group| group.chars().count())), longest(&mut { topics }), 10];
+    let widths =
+        [longest(&mut plans.keys().map(|group| group.chars().count())), longest(&mut { topics }), 10];
     out.line(java::columns(&["GROUP", "TOPIC", "PARTITION", "NEW-OFFSET"], &widths))?;
     for (group, plan) in plans {
         for (partition, offset) in plan {
@@ -73,11 +80,15 @@ fn print(plans: &BTreeMap<String, Offsets>, out: &mut Output) -> Result<(), Prob
 pub(super) fn named_partitions(text: &str) -> Result<Vec<TopicPartition>, Problem> {
     let parts = java::split(text, ':');
     let [topic, numbers] = parts[..] else {
-        return Err(Problem::Usage(format!("Invalid topic arg '{text}', expected topic name and partitions")));
+        return Err(Problem::Usage(format!(
+            "Invalid topic arg '{text}', expected topic name and partitions"
+        )));
     };
     let partition = |number: &str| match number.parse() {
         Ok(number) => Ok(TopicPartition::new(topic, number)),
-        Err(_) => Err(Problem::Usage(format!("Invalid partition '{number}' specified in topic arg '{text}''"))),
+        Err(_) => {
+            Err(Problem::Usage(format!("Invalid partition '{number}' specified in topic arg '{text}''")))
+        }
     };
     java::split(numbers, ',').into_iter().map(partition).collect()
 }
@@ -107,11 +118,13 @@ impl Reset<'_> {
             return self.shifted(partitions, by);
         }
         if let Some(text) = parsed.value("to-datetime")? {
-            let at = time::datetime(text).map_err(|why| Problem::Failed(format!("java.text.ParseException: {why}")))?;
+            let at = time::datetime(text)
+                .map_err(|why| Problem::Failed(format!("java.text.ParseException: {why}")))?;
             return self.at_time(&partitions, at, out);
         }
         if let Some(text) = parsed.value("by-duration")? {
-            let ago = time::duration(text).ok_or_else(|| Problem::Failed("Text cannot be parsed to a Duration".to_owned()))?;
+            let ago = time::duration(text)
+                .ok_or_else(|| Problem::Failed("Text cannot be parsed to a Duration".to_owned()))?;
             return self.at_time(&partitions, time::now().saturating_sub(ago), out);
         }
         if let Some(path) = parsed.value("from-file")? {
@@ -121,7 +134,9 @@ impl Reset<'_> {
             return self.current(partitions);
         }
         let scenarios = java::joined(SCENARIOS.iter().map(|name| format!("[{name}]")), ", ");
-        Err(Problem::Usage(format!("Option '[reset-offsets]' requires one of the following scenarios: [{scenarios}]")))
+        Err(Problem::Usage(format!(
+            "Option '[reset-offsets]' requires one of the following scenarios: [{scenarios}]"
+        )))
     }
 
     fn partitions(&self) -> Result<Vec<TopicPartition>, Problem> {
@@ -133,7 +148,9 @@ impl Reset<'_> {
             if self.parsed.has("from-file") {
                 return Ok(Vec::new());
             }
-            return Err(Problem::Usage("One of the reset scopes should be defined: --all-topics, --topic.".to_owned()));
+            return Err(Problem::Usage(
+                "One of the reset scopes should be defined: --all-topics, --topic.".to_owned(),
+            ));
         }
         let (named, whole): (Vec<_>, Vec<_>) = topics.into_iter().partition(|topic| topic.contains(':'));
         let mut partitions = Vec::new();
@@ -154,12 +171,14 @@ impl Reset<'_> {
     fn check(&self, partitions: &[TopicPartition]) -> Result<(), Problem> {
         let mut topics: Vec<&str> = partitions.iter().map(|partition| &*partition.topic).collect();
         topics.dedup();
-        let described = self.admin.describe_topics(topics).wait().and_then(klamm::Each::all).map_err(handed_on)?;
+        let described =
+            self.admin.describe_topics(topics).wait().and_then(klamm::Each::all).map_err(handed_on)?;
         let all = described.iter().flat_map(|(topic, described)| {
             described.partitions.iter().map(|found| ((topic.as_str(), found.partition), found.leader))
         });
         let leaders: HashMap<_, _> = all.collect();
-        let found = |partition: &TopicPartition| leaders.get(&(&*partition.topic, partition.partition)).copied();
+        let found =
+            |partition: &TopicPartition| leaders.get(&(&*partition.topic, partition.partition)).copied();
         let those = |wanted: &dyn Fn(Option<Option<i32>>) -> bool| {
             java::joined(partitions.iter().filter(|partition| wanted(found(partition))), ",")
         };
@@ -181,10 +200,17 @@ impl Reset<'_> {
     }
 
     /// Offsets that are found in the partitions themselves; none where there is none.
-    fn looked_up(&self, partitions: &[TopicPartition], at: OffsetAt) -> Result<Vec<(TopicPartition, Option<i64>)>, Problem> {
+    fn looked_up(
+        &self,
+        partitions: &[TopicPartition],
+        at: OffsetAt,
+    ) -> Result<Vec<(TopicPartition, Option<i64>)>, Problem> {
         let wanted = partitions.iter().map(|partition| (partition.clone(), at));
         let found = self.admin.list_offsets(wanted).wait().and_then(klamm::Each::all).map_err(handed_on)?;
-        Ok(found.into_iter().map(|((partition, _), found)| (partition, found.map(|found| found.offset))).collect())
+        Ok(found
+            .into_iter()
+            .map(|((partition, _), found)| (partition, found.map(|found| found.offset)))
+            .collect())
     }
 
     fn found(&self, partitions: &[TopicPartition], at: OffsetAt) -> Result<Offsets, Problem> {
@@ -252,7 +278,8 @@ impl Reset<'_> {
     }
 
     fn from_file(&self, path: &str, out: &mut Output) -> Result<Offsets, Problem> {
-        let text = client::read_file(path).map_err(|why| Problem::Failed(format!("Unable to read file {why}")))?;
+        let text =
+            client::read_file(path).map_err(|why| Problem::Failed(format!("Unable to read file {why}")))?;
         let groups = self.parsed.values("group");
         let only = if groups.len() == 1 { groups.first().copied() } else { None };
         let mut plans = read_plans(&text, only).map_err(|why| Problem::Failed(format!("{path}, {why}")))?;
@@ -274,7 +301,12 @@ fn read_plans(text: &str, only: Option<&str>) -> Result<HashMap<String, Offsets>
         let (group, topic, partition, offset) = match (&fields[..], only) {
             ([topic, partition, offset], Some(only)) => (only, *topic, *partition, *offset),
             ([group, topic, partition, offset], _) => (*group, *topic, *partition, *offset),
-            _ => return Err(format!("line {}: '{line}' is no TOPIC,PARTITION,OFFSET or GROUP,TOPIC,PARTITION,OFFSET", at + 1)),
+            _ => {
+                return Err(format!(
+                    "line {}: '{line}' is no TOPIC,PARTITION,OFFSET or GROUP,TOPIC,PARTITION,OFFSET",
+                    at + 1
+                ));
+            }
         };
         let wrong = |what: &str, text: &str| format!("line {}: '{text}' is no {what}", at + 1);
         let partition = partition.parse().map_err(|_| wrong("number of a partition", partition))?;
@@ -293,7 +325,10 @@ mod tests {
         let one = read_plans("a,0,5\na,1,6\n", Some("g")).unwrap();
         assert_eq!(one["g"].len(), 2);
         let several = read_plans("g,a,0,5\nh,a,1,6\n", None).unwrap();
-        assert_eq!((several["g"][&TopicPartition::new("a", 0)], several["h"][&TopicPartition::new("a", 1)]), (5, 6));
+        assert_eq!(
+            (several["g"][&TopicPartition::new("a", 0)], several["h"][&TopicPartition::new("a", 1)]),
+            (5, 6)
+        );
         for (wrong, line) in [("a,0,5\nx\n", "line 2"), ("a,b,5", "line 1"), ("g,a,0,x", "line 1")] {
             let why = read_plans(wrong, Some("g")).unwrap_err();
             assert!(why.starts_with(line), "{why}");

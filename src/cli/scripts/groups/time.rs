@@ -14,7 +14,9 @@ pub(super) fn now() -> i64 {
 /// is passed over, as by Java.
 pub(super) fn datetime(text: &str) -> Result<i64, String> {
     let Some((_, time)) = text.split_once('T') else {
-        return Err("Error parsing timestamp. It does not contain a 'T' according to ISO8601 format".to_owned());
+        return Err(
+            "Error parsing timestamp. It does not contain a 'T' according to ISO8601 format".to_owned()
+        );
     };
     let text = if time.contains(['+', '-', 'Z']) { text.to_owned() } else { format!("{text}Z") };
     read(&text).ok_or_else(|| format!("Unparseable date: \"{text}\""))
@@ -23,7 +25,8 @@ pub(super) fn datetime(text: &str) -> Result<i64, String> {
 fn read(text: &str) -> Option<i64> {
     let rest = &mut &*text;
     let (year, month, day) = (number(rest)?, after('-', rest)?, after('-', rest)?);
-    let (hour, minute, second, millis) = (after('T', rest)?, after(':', rest)?, after(':', rest)?, after('.', rest)?);
+    let (hour, minute, second, millis) =
+        (after('T', rest)?, after(':', rest)?, after(':', rest)?, after('.', rest)?);
     let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let days = match month {
         2 => 28 + i64::from(is_leap),
@@ -31,7 +34,12 @@ fn read(text: &str) -> Option<i64> {
         1..=12 => 31,
         _ => return None,
     };
-    let fits = (1..=days).contains(&day) && hour < 24 && minute < 60 && second < 60 && millis < 1000 && year < 1_000_000;
+    let fits = (1..=days).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second < 60
+        && millis < 1000
+        && year < 1_000_000;
     if !fits {
         return None;
     }
@@ -95,7 +103,11 @@ pub(super) fn duration(text: &str) -> Option<i64> {
     let mut time = time.unwrap_or_default();
     for (unit, millis) in [('H', 3_600_000), ('M', 60_000), ('S', 1000)] {
         if let Some((amount, rest)) = time.split_once(unit) {
-            let amount = if unit == 'S' { seconds(amount)? } else { amount.parse::<i64>().ok()?.checked_mul(millis)? };
+            let amount = if unit == 'S' {
+                seconds(amount)?
+            } else {
+                amount.parse::<i64>().ok()?.checked_mul(millis)?
+            };
             total = total.checked_add(amount)?;
             time = rest;
         }
@@ -125,7 +137,13 @@ mod tests {
         assert_eq!(datetime("2020-01-01T00:00:00.000+02:00"), Ok(1_577_829_600_000));
         assert_eq!(datetime("2020-01-01T00:00:00.000-08"), Ok(1_577_865_600_000));
         assert_eq!(datetime("1969-12-31T23:59:59.999"), Ok(-1));
-        let wrong = ["2020-01-01T00:00:00Z", "2021-02-29T00:00:00.000", "2020-13-01T00:00:00.000", "2020-01-01T24:00:00.000", "xTy"];
+        let wrong = [
+            "2020-01-01T00:00:00Z",
+            "2021-02-29T00:00:00.000",
+            "2020-13-01T00:00:00.000",
+            "2020-01-01T24:00:00.000",
+            "xTy",
+        ];
         for wrong in wrong {
             assert!(datetime(wrong).unwrap_err().starts_with("Unparseable date"), "{wrong}");
         }
@@ -134,12 +152,18 @@ mod tests {
 
     #[test]
     fn a_duration_is_read_as_java_reads_it() {
-        for (text, millis) in
-            [("PT1H", 3_600_000), ("P1D", DAY_MS), ("P1DT2H3M4.5S", DAY_MS + 7_384_500), ("pt-1.25s", -1250), ("-PT1M", -60_000)]
-        {
+        for (text, millis) in [
+            ("PT1H", 3_600_000),
+            ("P1D", DAY_MS),
+            ("P1DT2H3M4.5S", DAY_MS + 7_384_500),
+            ("pt-1.25s", -1250),
+            ("-PT1M", -60_000),
+        ] {
             assert_eq!(duration(text), Some(millis), "{text}");
         }
-        for wrong in ["1h", "P", "PT", "P1H", "PT1D", "PT1X", "PT99999999999999999999S", "PT1.1234567891S", ""] {
+        for wrong in
+            ["1h", "P", "PT", "P1H", "PT1D", "PT1X", "PT99999999999999999999S", "PT1.1234567891S", ""]
+        {
             assert_eq!(duration(wrong), None, "{wrong}");
         }
     }

@@ -46,12 +46,12 @@ impl Arguments {
         alternatives: &'static [&'static str],
         line: &[String],
     ) -> Result<Self, Refused> {
-        let (mut read, mut unrecognized) = (Arguments::default(), Vec::new());
+        let unrecognized = |argument: &str| wrong(format!("unrecognized arguments: '{argument}'"));
+        let mut read = Arguments::default();
         let mut rest = line.iter().peekable();
         while let Some(argument) = rest.next() {
             if !argument.starts_with('-') {
-                unrecognized.push(argument.as_str());
-                continue;
+                return Err(unrecognized(argument));
             }
             if argument == "-h" || argument == "--help" {
                 return Err(Refused::Help);
@@ -60,10 +60,7 @@ impl Arguments {
                 Some((name, value)) => (name, Some(value.to_owned())),
                 None => (argument.as_str(), None),
             };
-            let Some(option) = find(known, name)? else {
-                unrecognized.push(argument);
-                continue;
-            };
+            let option = find(known, name)?.ok_or_else(|| unrecognized(argument))?;
             read.check_alternative(option.name, alternatives)?;
             let mut values: Vec<String> = value.into_iter().collect();
             match option.takes {
@@ -82,7 +79,10 @@ impl Arguments {
                         values.push(value.clone());
                     }
                     if values.is_empty() {
-                        return Err(wrong(format!("argument {}: expected at least one argument", option.name)));
+                        return Err(wrong(format!(
+                            "argument {}: expected at least one argument",
+                            option.name
+                        )));
                     }
                 }
             }
@@ -94,10 +94,7 @@ impl Arguments {
         if !alternatives.iter().any(|name| read.has(name)) {
             return Err(wrong(format!("one of the arguments {} is required", alternatives.join(" "))));
         }
-        match unrecognized.first() {
-            Some(first) => Err(wrong(format!("unrecognized arguments: '{first}'"))),
-            None => Ok(read),
-        }
+        Ok(read)
     }
 
     fn check_alternative(&self, name: &str, alternatives: &[&str]) -> Result<(), Refused> {
@@ -115,7 +112,12 @@ impl Arguments {
 
     /// All values of an option.
     pub(super) fn values(&self, name: &str) -> Vec<&str> {
-        self.0.iter().filter(|(given, _)| *given == name).flat_map(|(_, values)| values).map(String::as_str).collect()
+        self.0
+            .iter()
+            .filter(|(given, _)| *given == name)
+            .flat_map(|(_, values)| values)
+            .map(String::as_str)
+            .collect()
     }
 
     /// The last value of an option.
@@ -143,7 +145,8 @@ fn find(known: &'static [Argument], name: &str) -> Result<Option<&'static Argume
         [] => Ok(None),
         [only] => Ok(Some(only)),
         _ => {
-            let names: Vec<_> = begun.iter().map(|option| option.name).collect();
+            let mut names: Vec<_> = begun.iter().map(|option| option.name).collect();
+            names.sort_unstable();
             Err(wrong(format!("ambiguous option: {name} could match {}", names.join(", "))))
         }
     }
@@ -164,12 +167,14 @@ fn check(name: &str, kind: Kind, value: &str) -> Result<(), Refused> {
     if fits {
         return Ok(());
     }
-    Err(wrong(format!("argument {name}: could not convert '{value}' to {class} (For input string: \"{value}\")")))
+    Err(wrong(format!(
+        "argument {name}: could not convert '{value}' to {class} (For input string: \"{value}\")"
+    )))
 }
 
 const COLUMNS: usize = 75;
 
-/// A text in lines of 75 columns, filled up with spaces from the middle on; but the last line, which is as it is.
+/// A text in lines of 75 columns (one that would be as long without filling up is broken all the same), filled up with spaces from the middle on; but the last line, which is as it is.
 pub(super) fn justified(text: &str) -> String {
     let mut lines: Vec<Vec<String>> = vec![Vec::new()];
     let mut length = 0;
@@ -177,7 +182,7 @@ pub(super) fn justified(text: &str) -> String {
         let mut begins_word = true;
         for piece in pieces(word) {
             let gap = usize::from(begins_word && length > 0);
-            if length > 0 && length + gap + piece.len() > COLUMNS {
+            if length > 0 && length + gap + piece.len() >= COLUMNS {
                 lines.push(Vec::new());
                 length = 0;
                 begins_word = true;
@@ -194,7 +199,10 @@ pub(super) fn justified(text: &str) -> String {
         }
     }
     let count = lines.len();
-    let filled = lines.iter().enumerate().map(|(at, words)| if at + 1 < count { fill(words) } else { words.join(" ") });
+    let filled = lines
+        .iter()
+        .enumerate()
+        .map(|(at, words)| if at + 1 < count { fill(words) } else { words.join(" ") });
     filled.collect::<Vec<_>>().join("\n")
 }
 
@@ -202,7 +210,9 @@ pub(super) fn justified(text: &str) -> String {
 fn pieces(word: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut rest = word;
-    while let Some(at) = rest.find('-').and_then(|at| rest[at..].find(|letter| letter != '-').map(|end| at + end)) {
+    while let Some(at) =
+        rest.find('-').and_then(|at| rest[at..].find(|letter| letter != '-').map(|end| at + end))
+    {
         let (piece, behind) = rest.split_at(at);
         pieces.push(piece);
         rest = behind;
@@ -270,19 +280,27 @@ mod tests {
         assert_eq!(refused("--size 1 --file f"), "argument --file: not allowed with argument --size");
         assert_eq!(refused("--topic t --num-records 1 --size 1 x"), "unrecognized arguments: 'x'");
         assert_eq!(refused("--fl --fi f --f"), "ambiguous option: --f could match --file, --flag");
-        assert_eq!(refused("--size x"), "argument --size: could not convert 'x' to Integer (For input string: \"x\")");
+        assert_eq!(
+            refused("--size x"),
+            "argument --size: could not convert 'x' to Integer (For input string: \"x\")"
+        );
         assert!(matches!(read("--topic -h"), Err(Refused::Wrong(_))));
         assert_eq!(read("-h").unwrap_err(), Refused::Help);
     }
 
     #[test]
     fn long_sentences_are_filled_up_from_the_middle() {
-        let said = justified("kafka-producer-perf-test: error: At least one of --bootstrap-server, --command-property, --producer-props, --producer.config or --command-config must be specified.");
+        let said = justified(
+            "kafka-producer-perf-test: error: At least one of --bootstrap-server, --command-property, --producer-props, --producer.config or --command-config must be specified.",
+        );
         let expected = "kafka-producer-perf-test: error: At  least  one  of  --bootstrap-server, --\n\
                         command-property, --producer-props,  --producer.config  or --command-config\n\
                         must be specified.";
         assert_eq!(said, expected);
         let said = justified("kafka-producer-perf-test: error: --num-records should be greater than zero.");
-        assert_eq!(said, "kafka-producer-perf-test:  error:  --num-records  should  be  greater  than\nzero.");
+        assert_eq!(
+            said,
+            "kafka-producer-perf-test:  error:  --num-records  should  be  greater  than\nzero."
+        );
     }
 }

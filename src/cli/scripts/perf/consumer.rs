@@ -8,7 +8,7 @@ use super::super::super::signals::Interrupt;
 use super::super::errors::Thrown;
 use super::super::options::{Opt, Parsed, flag, int, long, parse, text};
 use super::super::{Ended, Output, client, complain, usage};
-use super::dates;
+use super::{dates, decimal};
 
 const OPTIONS: &[Opt] = &[
     text("bootstrap-server"),
@@ -31,8 +31,14 @@ const OPTIONS: &[Opt] = &[
     flag("hide-header"),
 ];
 
-/// How often it is looked whether there is an assignment, or somebody asks for the end.
+/// How often it is looked whether there is an assignment: how long that took is measured.
+const LOOK_FOR_ASSIGNMENT: Duration = Duration::from_millis(2);
+
+/// How often it is looked whether somebody asks for the end.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// How many records a poll of the JVM's client hands out at the most (`max.poll.records`).
+const MAX_POLL_RECORDS: usize = 500;
 
 /// How long the end may take.
 const LAST_WAIT: Duration = Duration::from_secs(30);
@@ -65,7 +71,9 @@ pub(in super::super) fn run(arguments: &[String], out: &mut Output) -> Result<()
         out.line(run.summary(ended))?;
     }
     if parsed.has("print-metrics") {
-        complain("--print-metrics: the figures are those of the JVM's client, which this program does not have; none are printed");
+        complain(
+            "--print-metrics: the figures are those of the JVM's client, which this program does not have; none are printed",
+        );
     }
     Ok(())
 }
@@ -73,20 +81,18 @@ pub(in super::super) fn run(arguments: &[String], out: &mut Output) -> Result<()
 fn check(parsed: &Parsed, out: &mut Output) -> Result<(), Ended> {
     let refuse = |why: &str| Err(Ended::Usage(why.to_owned()));
     parsed.require(&["bootstrap-server"])?;
+    if parsed.count(&["messages", "num-records"]) != 1 {
+        return refuse("Exactly one of the following arguments is required: [messages], [num-records]");
+    }
     if parsed.count(&["topic", "include"]) != 1 {
         return refuse("Exactly one of the following arguments is required: [topic], [include]");
-    }
-    if parsed.count(&["num-records", "messages"]) != 1 {
-        return refuse("Exactly one of the following arguments is required: [num-records], [messages]");
     }
     if parsed.count(&["consumer.config", "command-config"]) == 2 {
         return refuse("Option \"[consumer.config]\" can't be used with option \"[command-config]\"");
     }
     for (old, new) in [("messages", "num-records"), ("consumer.config", "command-config")] {
         if parsed.has(old) {
-            out.line(format_args!(
-                "Warning: --{old} is deprecated and will be removed in a future version. Use --{new} instead."
-            ))?;
+            out.line(format_args!("Warning: --{old} is deprecated. Use --{new} instead."))?;
         }
     }
     Ok(())
@@ -106,7 +112,9 @@ fn consumer(parsed: &Parsed) -> Result<Consumer, Ended> {
     };
     let reset = if parsed.has("from-latest") { "latest" } else { "earliest" };
     let fetch = parsed.value("fetch-size")?.unwrap_or_default();
-    for (name, value) in [("group.id", group.as_str()), ("max.partition.fetch.bytes", fetch), ("auto.offset.reset", reset)] {
+    for (name, value) in
+        [("group.id", group.as_str()), ("max.partition.fetch.bytes", fetch), ("auto.offset.reset", reset)]
+    {
         properties.push((name.to_owned(), value.to_owned()));
     }
     let servers = parsed.value("bootstrap-server")?.unwrap_or_default();
@@ -193,22 +201,28 @@ impl Run {
     fn read(&mut self, consumer: &Consumer, out: &mut Output) -> Result<(), Ended> {
         let interrupt = Interrupt::listen()?;
         let (mut last_record, mut reported, mut before) = (Instant::now(), Instant::now(), Count::default());
-        let patience = u128::try_from(self.timeout).unwrap_or(0);
-        while self.count.records < self.wanted && last_record.elapsed().as_millis() <= patience && !interrupt.is_asked() {
-            let Some(next) = consumer.try_next().or_else(|| consumer.next(LOOK)) else {
-                self.look_for_assignment(consumer);
-                continue;
-            };
+        let longest = u128::try_from(self.timeout).unwrap_or(0);
+        while self.count.records < self.wanted
+            && last_record.elapsed().as_millis() <= longest
+            && !interrupt.is_asked()
+        {
+            let patience = if self.joined_ms.is_some() { LOOK } else { LOOK_FOR_ASSIGNMENT };
+            let first = consumer.try_next().or_else(|| consumer.next(patience));
             self.look_for_assignment(consumer);
-            let record = match next {
-                Ok(record) => record,
-                Err(error) if error.is_retriable() => continue,
-                Err(error) => return Err(failed(error)),
-            };
-            last_record = Instant::now();
-            self.count.records += 1;
-            self.count.bytes += [record.key, record.value].iter().flatten().map(|part| part.len()).sum::<usize>();
-            if reported.elapsed() >= self.interval {
+            // As many at a time as the JVM's client hands out: the last of them are counted too.
+            let rest = std::iter::from_fn(|| consumer.try_next()).take(MAX_POLL_RECORDS - 1);
+            for next in first.into_iter().chain(rest) {
+                let record = match next {
+                    Ok(record) => record,
+                    Err(error) if error.is_retriable() => continue,
+                    Err(error) => return Err(failed(error)),
+                };
+                last_record = Instant::now();
+                self.count.records += 1;
+                self.count.bytes +=
+                    [record.key, record.value].iter().flatten().map(|part| part.len()).sum::<usize>();
+            }
+            if reported.elapsed() >= self.interval && self.count.records > before.records {
                 if self.detailed {
                     let line = self.progress(before, reported.elapsed());
                     out.line(line)?;
@@ -259,14 +273,14 @@ impl Run {
         let (read, records) = (self.count.mebibytes(), self.count.records as f64);
         let fetch_seconds = fetching as f64 / 1000.0;
         format!(
-            "{}, {}, {read:.4}, {:.4}, {}, {:.4}, {joined}, {fetching}, {:.4}, {:.4}",
+            "{}, {}, {read:.4}, {}, {}, {}, {joined}, {fetching}, {}, {}",
             self.date(self.began),
             self.date(ended),
-            read / seconds,
+            decimal(read / seconds, 4),
             self.count.records,
-            records / seconds,
-            read / fetch_seconds,
-            records / fetch_seconds
+            decimal(records / seconds, 4),
+            decimal(read / fetch_seconds, 4),
+            decimal(records / fetch_seconds, 4)
         )
     }
 }

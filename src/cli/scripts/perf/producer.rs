@@ -1,10 +1,9 @@
 //! `kafka-producer-perf-test.sh`: how fast records can be published.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use klamm::raw::{Producer, RecordToSend};
-use parking_lot::Mutex;
 
 use super::super::super::signals::Interrupt;
 use super::super::errors::Thrown;
@@ -43,7 +42,8 @@ const ARGUMENTS: &[Argument] = &[
 const PAYLOADS: &[&str] = &["--record-size", "--payload-file", "--payload-monotonic"];
 
 /// Options of which the second has taken the place of the first.
-const REPLACED: &[(&str, &str)] = &[("--producer-props", "--command-property"), ("--producer.config", "--command-config")];
+const REPLACED: &[(&str, &str)] =
+    &[("--producer-props", "--command-property"), ("--producer.config", "--command-config")];
 
 const NAME: &str = "kafka-producer-perf-test";
 
@@ -55,7 +55,8 @@ pub(in super::super) fn run(line: &[String], out: &mut Output) -> Result<(), End
         out.text(usage::PRODUCER_PERF.whole())?;
         return Ok(());
     }
-    let read = Arguments::read(ARGUMENTS, PAYLOADS, line).and_then(|arguments| check(&arguments).map(|()| arguments));
+    let read = Arguments::read(ARGUMENTS, PAYLOADS, line)
+        .and_then(|arguments| check(&arguments).map(|()| arguments));
     match read {
         Ok(arguments) => Test::new(&arguments, out)?.run(out),
         Err(Refused::Help) => {
@@ -86,7 +87,13 @@ fn check(arguments: &Arguments) -> Result<(), Refused> {
     if number("--record-size").is_some_and(|size| size <= 0) {
         return refuse("--record-size should be greater than zero.");
     }
-    let places = ["--bootstrap-server", "--command-property", "--producer-props", "--producer.config", "--command-config"];
+    let places = [
+        "--bootstrap-server",
+        "--command-property",
+        "--producer-props",
+        "--producer.config",
+        "--command-config",
+    ];
     if !places.iter().any(|place| arguments.has(place)) {
         return refuse(
             "At least one of --bootstrap-server, --command-property, --producer-props, --producer.config or \
@@ -141,12 +148,16 @@ impl Test {
             return Err(Ended::Failed(why.to_owned()));
         }
         if arguments.has("--print-metrics") {
-            complain("--print-metrics: the figures are those of the JVM's client, which this program does not have; none are printed");
+            complain(
+                "--print-metrics: the figures are those of the JVM's client, which this program does not have; none are printed",
+            );
         }
         let failed = |error: klamm::ClientError| Ended::Failed(Thrown::from(error).message);
-        let servers = arguments.value("--bootstrap-server").or(client::last(&properties, "bootstrap.servers"));
+        let servers =
+            arguments.value("--bootstrap-server").or(client::last(&properties, "bootstrap.servers"));
         let servers = servers.unwrap_or_default();
-        client::check_addresses(servers, "No resolvable bootstrap urls given in bootstrap.servers").map_err(Ended::Failed)?;
+        client::check_addresses(servers, "No resolvable bootstrap urls given in bootstrap.servers")
+            .map_err(Ended::Failed)?;
         let config = client::config(servers, &properties).map_err(failed)?;
         let id = client::last(&properties, "client.id").unwrap_or("perf-producer-client");
         let (client, options) = config.producer(id).map_err(failed)?;
@@ -182,20 +193,26 @@ impl Test {
                 break;
             }
             if self.warmup > 0 && number == self.warmup {
-                *steady.lock() = Some(Stats::new(self.records - self.warmup, true));
+                *locked(&steady) = Some(Stats::new(self.records - self.warmup, true));
             }
             self.payload.fill(&mut buffer, number, &mut random);
             let (value, bytes) = (Some(buffer.as_slice()), buffer.len() as u64);
-            let record =
-                RecordToSend { topic: &self.topic, partition: None, key: None, value, headers: &[], timestamp: None };
+            let record = RecordToSend {
+                topic: &self.topic,
+                partition: None,
+                key: None,
+                value,
+                headers: &[],
+                timestamp: None,
+            };
             let (sent, interval, tell) = (Instant::now(), self.interval, tell.clone());
-            let (all, steady) = (Arc::clone(&all), Arc::clone(&steady));
+            let (all, steady, is_steady) = (Arc::clone(&all), Arc::clone(&steady), number >= self.warmup);
             let report = move |delivered: Result<klamm::Delivered, klamm::ClientError>| match delivered {
                 Err(error) => complain(Thrown::from(error)),
                 Ok(_) => {
                     let latency = u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX);
-                    let line = all.lock().record(latency, bytes, interval);
-                    let line = match steady.lock().as_mut() {
+                    let line = locked(&all).record(latency, bytes, interval);
+                    let line = match locked(&steady).as_mut().filter(|_| is_steady) {
                         Some(steady) => steady.record(latency, bytes, interval),
                         None => line,
                     };
@@ -220,12 +237,17 @@ impl Test {
         for line in lines.try_iter() {
             out.line(line)?;
         }
-        out.line(all.lock().summary())?;
-        if let Some(mut steady) = steady.lock().take() {
+        out.line(locked(&all).summary())?;
+        if let Some(mut steady) = locked(&steady).take() {
             out.line(steady.summary())?;
         }
         Ok(())
     }
+}
+
+/// What is kept under a lock; whoever held it last may have panicked.
+fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn properties(arguments: &Arguments) -> Result<Vec<(String, String)>, Ended> {
@@ -255,7 +277,8 @@ fn payload(arguments: &Arguments, out: &mut Output) -> Result<Payload, Ended> {
         return Ok(Payload::Random(size));
     }
     let Some(path) = arguments.value("--payload-file") else { return Ok(Payload::Counting) };
-    let absolute = std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.display().to_string());
+    let absolute =
+        std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.display().to_string());
     out.line(format_args!("Reading payloads from: {absolute}"))?;
     out.flush()?;
     let text = client::read_file(path).unwrap_or_default();

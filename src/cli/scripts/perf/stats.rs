@@ -117,6 +117,9 @@ mod tests {
     fn a_line_comes_with_every_interval() {
         let mut stats = Stats::new(10, false);
         let line = stats.record(4, 10, 0).unwrap();
-        assert!(line.starts_with("1 records sent, ") && line.ends_with("4.0 ms avg latency, 4.0 ms max latency."), "{line}");
+        assert!(
+            line.starts_with("1 records sent, ") && line.ends_with("4.0 ms avg latency, 4.0 ms max latency."),
+            "{line}"
+        );
     }
 }

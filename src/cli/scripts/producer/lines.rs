@@ -53,7 +53,9 @@ impl LineReader {
             (&headers_delimiter, "null.marker and headers.delimiter"),
             (&headers_key_separator, "null.marker and headers.key.separator"),
         ];
-        if let Some((_, both)) = separators.iter().find(|(separator, _)| Some(*separator) == null_marker.as_ref()) {
+        if let Some((_, both)) =
+            separators.iter().find(|(separator, _)| Some(*separator) == null_marker.as_ref())
+        {
             return Err(format!("{both} may not be equal"));
         }
         let headers_separator = Regex::new(&headers_separator)
@@ -74,7 +76,8 @@ impl LineReader {
     /// What the next line says.
     pub(super) fn read<'a>(&mut self, line: &'a [u8]) -> Result<Line<'a>, String> {
         self.number += 1;
-        let (headers, rest) = self.cut(self.parse_headers, line, line, &self.headers_delimiter, "headers delimiter")?;
+        let (headers, rest) =
+            self.cut(self.parse_headers, line, line, &self.headers_delimiter, "headers delimiter")?;
         let (key, value) = self.cut(self.parse_key, line, rest, &self.key_separator, "key separator")?;
         let headers = headers.filter(|headers| !self.is_null(headers));
         Ok(Line {
@@ -103,7 +106,11 @@ impl LineReader {
         match find(rest, separator.as_bytes()) {
             Some((before, behind)) => Ok((Some(before), behind)),
             None if self.ignore_error => Ok((None, rest)),
-            None => Err(format!("No {what} found on line number {}: '{}'", self.number, String::from_utf8_lossy(line))),
+            None => Err(format!(
+                "No {what} found on line number {}: '{}'",
+                self.number,
+                String::from_utf8_lossy(line)
+            )),
         }
     }
 
@@ -121,11 +128,17 @@ impl LineReader {
             if self.ignore_error {
                 return Ok((text(pair), None));
             }
-            return Err(format!("No header key separator found in pair '{}' on line number {}", text(pair), self.number));
+            return Err(format!(
+                "No header key separator found in pair '{}' on line number {}",
+                text(pair),
+                self.number
+            ));
         };
         if self.is_null(name) {
             let marker = self.null_marker.as_deref().unwrap_or_default();
-            return Err(format!("Header keys should not be equal to the null marker '{marker}' as they can't be null"));
+            return Err(format!(
+                "Header keys should not be equal to the null marker '{marker}' as they can't be null"
+            ));
         }
         let value = if self.is_null(value) { None } else { Some(Bytes::copy_from_slice(value)) };
         Ok((text(name), value))
@@ -147,13 +160,19 @@ mod tests {
     use super::*;
 
     fn reader(properties: &[(&str, &str)]) -> Result<LineReader, String> {
-        let properties: Vec<_> = properties.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let properties: Vec<_> =
+            properties.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         LineReader::new(&properties)
     }
 
-    fn line<'a>(headers: &[(&str, Option<&'static str>)], key: Option<&'a str>, value: Option<&'a str>) -> Line<'a> {
+    fn line<'a>(
+        headers: &[(&str, Option<&'static str>)],
+        key: Option<&'a str>,
+        value: Option<&'a str>,
+    ) -> Line<'a> {
         let part = |text: &'a str| Cow::Borrowed(text.as_bytes());
-        let header = |(name, value): &(&str, Option<&'static str>)| ((*name).to_owned(), value.map(Bytes::from));
+        let header =
+            |(name, value): &(&str, Option<&'static str>)| ((*name).to_owned(), value.map(Bytes::from));
         Line { key: key.map(part), value: value.map(part), headers: headers.iter().map(header).collect() }
     }
 
@@ -170,9 +189,11 @@ mod tests {
 
     #[test]
     fn errors_can_be_ignored_and_nulls_marked() {
-        let mut lenient = reader(&[("parse.key", "true"), ("parse.headers", "true"), ("ignore.error", "true")]).unwrap();
+        let mut lenient =
+            reader(&[("parse.key", "true"), ("parse.headers", "true"), ("ignore.error", "true")]).unwrap();
         assert_eq!(lenient.read(b"v"), Ok(line(&[], None, Some("v"))));
-        let mut marked = reader(&[("parse.key", "true"), ("key.separator", "|"), ("null.marker", "NULL")]).unwrap();
+        let mut marked =
+            reader(&[("parse.key", "true"), ("key.separator", "|"), ("null.marker", "NULL")]).unwrap();
         assert_eq!(marked.read(b"NULL|v"), Ok(line(&[], None, Some("v"))));
         assert_eq!(marked.read(b"k|NULL"), Ok(line(&[], Some("k"), None)));
     }
@@ -180,7 +201,10 @@ mod tests {
     #[test]
     fn separators_must_differ() {
         let refused = |properties: &[(&str, &str)]| reader(properties).unwrap_err();
-        assert_eq!(refused(&[("headers.separator", "\t")]), "headers.delimiter and headers.separator may not be equal");
+        assert_eq!(
+            refused(&[("headers.separator", "\t")]),
+            "headers.delimiter and headers.separator may not be equal"
+        );
         assert_eq!(refused(&[("null.marker", "\t")]), "null.marker and key.separator may not be equal");
         assert!(refused(&[("headers.separator", "(")]).contains("no regular expression"));
     }

@@ -81,13 +81,16 @@ pub(super) fn run(arguments: &[String], out: &mut Output) -> Result<(), Ended> {
     let properties = properties(&parsed)?;
     let reader = line_reader(&parsed)?;
     let servers = parsed.value("bootstrap-server")?.unwrap_or_default();
-    client::check_addresses(servers, "No resolvable bootstrap urls given in bootstrap.servers").map_err(Ended::Failed)?;
+    client::check_addresses(servers, "No resolvable bootstrap urls given in bootstrap.servers")
+        .map_err(Ended::Failed)?;
     let failed = |error| Ended::Failed(Thrown::from(&error).message);
     let config = client::config(servers, &properties).map_err(failed)?;
     let id = client::last(&properties, "client.id").unwrap_or("console-producer");
     let (client, options) = config.producer(id).map_err(failed)?;
     out.flush()?;
-    let lost = |_: &[u64], why: &klamm::ClientError| complain(format_args!("Error when sending message: {}", Thrown::from(why)));
+    let lost = |_: &[u64], why: &klamm::ClientError| {
+        complain(format_args!("Error when sending message: {}", Thrown::from(why)))
+    };
     let producer = Producer::new(&client, &options, lost).map_err(failed)?;
     let topic = Arc::from(parsed.value("topic")?.unwrap_or_default());
     let sent = Sending { producer: &producer, topic, one_by_one: parsed.has("sync") }.all(reader, out);
@@ -159,7 +162,9 @@ fn one_of(name: &str, words: &[&str], properties: &[(String, String)]) -> Result
 fn line_reader(parsed: &Parsed) -> Result<LineReader, Ended> {
     let class = parsed.value("line-reader")?.unwrap_or(LINE_READER);
     if class != LINE_READER {
-        let why = format!("{class} is a class of the JVM's that this program does not have: {LINE_READER} reads lines");
+        let why = format!(
+            "{class} is a class of the JVM's that this program does not have: {LINE_READER} reads lines"
+        );
         return Err(Ended::Failed(why));
     }
     let mut properties = match parsed.value("reader-config")? {
@@ -193,7 +198,9 @@ impl Sending<'_> {
                 Filled::More => {}
                 Filled::End | Filled::Interrupted => return Ok(()),
                 Filled::TooLong => {
-                    return Err(Ended::Failed(format!("a line is longer than {LONGEST_LINE} bytes; cut it into several")));
+                    return Err(Ended::Failed(format!(
+                        "a line is longer than {LONGEST_LINE} bytes; cut it into several"
+                    )));
                 }
             }
             input.pieces(|line| {
@@ -233,7 +240,9 @@ impl Sending<'_> {
         self.producer.settle(LAST_WAIT);
         match outcome.recv_timeout(LAST_WAIT) {
             Ok(delivered) => delivered.map_err(failed),
-            Err(_) => Err(Ended::Failed(format!("the record was neither acknowledged nor given up within {LAST_WAIT:?}"))),
+            Err(_) => Err(Ended::Failed(format!(
+                "the record was neither acknowledged nor given up within {LAST_WAIT:?}"
+            ))),
         }
     }
 }
@@ -258,8 +267,20 @@ mod tests {
         };
         let told_as = |a: &str, b: &str, c: &str| (a.to_owned(), b.to_owned(), c.to_owned());
         assert_eq!(told(&[]), told_as("1000", "16384", "none"));
-        assert_eq!(told(&["--command-property", "linger.ms=5", "--compression-codec"]), told_as("5", "16384", "gzip"));
-        let both = ["--command-property", "linger.ms=5", "--timeout", "7", "--batch-size", "9", "--max-partition-memory-bytes", "8"];
+        assert_eq!(
+            told(&["--command-property", "linger.ms=5", "--compression-codec"]),
+            told_as("5", "16384", "gzip")
+        );
+        let both = [
+            "--command-property",
+            "linger.ms=5",
+            "--timeout",
+            "7",
+            "--batch-size",
+            "9",
+            "--max-partition-memory-bytes",
+            "8",
+        ];
         assert_eq!(told(&both), told_as("7", "8", "none"));
     }
 }

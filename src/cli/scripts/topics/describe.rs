@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use klamm::{
-    Admin, ConfigEntry, ConfigResource, EligibleLeaders, PartitionDescription, TopicDescription, TopicPartition,
+    Admin, ConfigEntry, ConfigResource, EligibleLeaders, PartitionDescription, TopicDescription,
+    TopicPartition,
 };
 
 use super::super::options::Parsed;
@@ -35,7 +36,8 @@ pub(super) fn run(admin: &Admin, parsed: &Parsed, out: &mut Output) -> Result<()
 /// The name of the topic with this id, if there is one.
 fn named_by(admin: &Admin, id: [u8; 16], parsed: &Parsed) -> Result<Vec<String>, Problem> {
     let topics = admin.list_topics().wait()?.into_iter();
-    let found = topics.filter(|topic| *topic.id.as_bytes() == id && !(topic.internal && parsed.has("exclude-internal")));
+    let found = topics
+        .filter(|topic| *topic.id.as_bytes() == id && !(topic.internal && parsed.has("exclude-internal")));
     let names: Vec<_> = found.map(|topic| topic.name).collect();
     if names.is_empty() && !parsed.has("if-exists") {
         return Err(format!("TopicId '{}' does not exist as expected", java::uuid(&id)).into());
@@ -52,7 +54,12 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    fn print(&self, topic: &TopicDescription, configs: &[ConfigEntry], out: &mut Output) -> Result<(), Problem> {
+    fn print(
+        &self,
+        topic: &TopicDescription,
+        configs: &[ConfigEntry],
+        out: &mut Output,
+    ) -> Result<(), Problem> {
         let whole = self.parsed.count(REPORTS) == 0;
         let has_own = configs.iter().any(|config| !config.is_default());
         let only_overrides = self.parsed.has("topics-with-overrides");
@@ -76,7 +83,8 @@ impl View<'_> {
         let in_sync = i32::try_from(partition.in_sync.len()).unwrap_or(i32::MAX);
         let has = |name| self.parsed.has(name);
         Ok(has("under-replicated-partitions") && partition.replicas.len() > partition.in_sync.len()
-            || has("unavailable-partitions") && partition.leader.is_none_or(|leader| !self.live.contains(&leader))
+            || has("unavailable-partitions")
+                && partition.leader.is_none_or(|leader| !self.live.contains(&leader))
             || has("under-min-isr-partitions") && (partition.leader.is_none() || in_sync < least)
             || has("at-min-isr-partitions") && in_sync == least)
     }
@@ -106,7 +114,11 @@ fn headline(topic: &TopicDescription, configs: &[ConfigEntry]) -> String {
     java::hash_order(&mut ordered, |config| &config.name);
     let own = ordered.into_iter().filter(|config| !config.is_default());
     let own = own.map(|config| format!("{}={}", config.name, config.value.as_deref().unwrap_or("null")));
-    let id = if topic.id.is_nil() { String::new() } else { format!("\tTopicId: {}", java::uuid(topic.id.as_bytes())) };
+    let id = if topic.id.is_nil() {
+        String::new()
+    } else {
+        format!("\tTopicId: {}", java::uuid(topic.id.as_bytes()))
+    };
     format!(
         "Topic: {}{id}\tPartitionCount: {}\tReplicationFactor: {}\tConfigs: {}",
         topic.name,

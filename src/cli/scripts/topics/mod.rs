@@ -99,14 +99,20 @@ pub(super) fn run(arguments: &[String], out: &mut Output) -> Result<(), Ended> {
 }
 
 fn check(parsed: &Parsed, out: &mut Output) -> Result<(), Ended> {
+    if parsed.is_empty {
+        return Err(Ended::Usage("Create, delete, describe, or change a topic.".to_owned()));
+    }
     parsed.help_or_version(usage::TOPICS, out)?;
     if parsed.count(ACTIONS) != 1 {
-        let why = "Command must include exactly one action: --list, --describe, --create, --alter or --delete";
+        let why =
+            "Command must include exactly one action: --list, --describe, --create, --alter or --delete";
         return Err(Ended::Usage(why.to_owned()));
     }
     if parsed.has("delete-config") {
-        complain(format_args!("delete-config option is no longer supported and deprecated since version 4.0. The config will be fully \
-             removed in future releases."));
+        complain(format_args!(
+            "delete-config option is no longer supported and deprecated since version 4.0. The config will be fully \
+             removed in future releases."
+        ));
     }
     if !parsed.has("bootstrap-server") {
         return Err(Ended::Failed("--bootstrap-server must be specified".to_owned()));
@@ -124,7 +130,8 @@ fn check(parsed: &Parsed, out: &mut Output) -> Result<(), Ended> {
     }
     if parsed.has("alter") {
         if parsed.has("config") {
-            let why = "Option combination \"[[bootstrap-server], [config]]\" can't be used with option \"[alter]\"";
+            let why =
+                "Option combination \"[[bootstrap-server], [config]]\" can't be used with option \"[alter]\"";
             return Err(Ended::Usage(format!("{why}{USE_CONFIGS}")));
         }
         parsed.require(&["partitions"])?;
@@ -172,7 +179,9 @@ fn create(admin: &Admin, parsed: &Parsed, out: &mut Output) -> Result<(), Proble
     }
     if let Some(replication) = replication {
         let replication = i16::try_from(replication).ok().filter(|replication| *replication >= 1);
-        topic = topic.replication(replication.ok_or("The replication factor must be between 1 and 32767 inclusive".to_owned())?);
+        topic = topic.replication(
+            replication.ok_or("The replication factor must be between 1 and 32767 inclusive".to_owned())?,
+        );
     }
     if let Some(partitions) = partitions {
         if partitions < 1 {
@@ -195,9 +204,11 @@ fn create(admin: &Admin, parsed: &Parsed, out: &mut Output) -> Result<(), Proble
 
 /// The configs of `--config`.
 fn configs(parsed: &Parsed) -> Result<Vec<(&str, &str)>, Problem> {
-    let pair = |text| match java::split(text, '=')[..] {
+    let pair = |text| {
+        match java::split(text, '=')[..] {
         [name, value] => Ok((name.trim(), value.trim())),
         _ => Err("requirement failed: Invalid topic config: all configs to be added must be in the format \"key=val\".".to_owned()),
+    }
     };
     Ok(parsed.values("config").into_iter().map(pair).collect::<Result<_, _>>()?)
 }
@@ -212,7 +223,8 @@ fn assignments(parsed: &Parsed) -> Result<Vec<Vec<i32>>, Problem> {
         let ids = java::split(partition, ':').into_iter().map(|id| java::parse_int(id.trim()));
         let brokers = ids.collect::<Result<Vec<_>, _>>()?;
         let is_again = |at: usize, id: &i32| brokers.iter().take(at).any(|before| before == id);
-        let mut again: Vec<_> = brokers.iter().enumerate().filter(|(at, id)| is_again(*at, id)).map(|(_, id)| id).collect();
+        let mut again: Vec<_> =
+            brokers.iter().enumerate().filter(|(at, id)| is_again(*at, id)).map(|(_, id)| id).collect();
         again.dedup();
         if !again.is_empty() {
             let again = java::joined(again, ",");

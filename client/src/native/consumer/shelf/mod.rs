@@ -170,6 +170,12 @@ impl Shelf {
         self.inner.lock().in_trouble = false;
     }
 
+    /// Whether something is known to keep records from coming.
+    pub(super) fn is_in_trouble(&self) -> bool {
+        let inner = self.inner.lock();
+        inner.in_trouble || inner.entries().any(|entry| entry.told)
+    }
+
     /// Tells an error, once.
     pub(super) fn tell(&self, error: ClientError) {
         self.inner.lock().tell(error);

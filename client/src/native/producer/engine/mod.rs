@@ -352,10 +352,14 @@ impl Engine {
         track.epoch_is_over |= batch.stamp.is_some();
         let count = u64::from(batch.count.unsigned_abs());
         let partition = Arc::clone(&track.partition);
+        let numbers = batch.numbers();
         let lost = batch.given_up(&track.topic, partition.number, error, &self.accumulator.budget);
         tracing::debug!("{count} records are not delivered: {error}");
         if !lost.is_empty() {
             self.undelivered.undelivered(lost);
+        }
+        if !numbers.is_empty() {
+            self.undelivered.lost(numbers, error);
         }
         self.accumulator.settle(&partition, count);
     }

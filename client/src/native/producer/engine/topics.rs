@@ -207,9 +207,10 @@ impl Engine {
         for (record, error) in refused {
             self.accumulator.budget.give(record.charged);
             let error = error.asked(format!("publishing to '{name}'"));
-            match record.report {
-                Some(report) => report(Err(error)),
-                None => undelivered.push(Undelivered {
+            match (record.report, record.number) {
+                (Some(report), _) => report(Err(error)),
+                (None, Some(number)) => self.undelivered.lost(vec![number], &error),
+                (None, None) => undelivered.push(Undelivered {
                     topic: Arc::clone(&name),
                     partition: record.partition,
                     key: record.key,

@@ -44,7 +44,7 @@ fn measure_accumulation() {
         let mut mail = Mail::default();
         let (since, before) = (Instant::now(), cpu());
         for number in 0..RECORDS {
-            assert!(accumulator.send(&record, None, &Instant::now).is_ok());
+            assert!(accumulator.send(&record, None, None, &Instant::now).is_ok());
             if number % 100 == 0 {
                 let now = Instant::now();
                 mail.clear();

@@ -191,7 +191,7 @@ fn an_epoch_that_is_not_believed_begins_a_new_identity() {
 fn when_epochs_run_out_there_is_a_new_identity() {
     let mut bench = Bench::new(idempotent);
     let record = bench.record("a", Some(0));
-    assert!(bench.accumulator.send(&record, None, &|| bench.now).is_ok());
+    assert!(bench.accumulator.send(&record, None, None, &|| bench.now).is_ok());
     bench.step();
     bench.news(&[Some((1, 0))]);
     bench.engine.identified(Ok((7, i16::MAX)), bench.now);

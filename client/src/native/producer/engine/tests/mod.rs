@@ -103,7 +103,7 @@ impl Bench {
         // The topic is met first.
         let record = self.record("", None);
         if self.accumulator.with_table(|table| table.index("t")).is_none() {
-            assert!(self.accumulator.send(&record, None, &|| self.now).is_ok());
+            assert!(self.accumulator.send(&record, None, None, &|| self.now).is_ok());
             self.step();
             self.news(leaders);
             self.identify();
@@ -164,7 +164,7 @@ impl Bench {
 
     fn try_publish(&mut self, partition: i32, value: &str) -> Result<(), Refused> {
         let (now, record) = (self.now, self.record(value, Some(partition)));
-        self.accumulator.send(&record, Some(self.report(value)), &|| now)
+        self.accumulator.send(&record, Some(self.report(value)), None, &|| now)
     }
 
     /// Has the sender look at what has happened.

@@ -269,7 +269,7 @@ fn memory_is_bounded_and_room_comes_back() {
     assert!(bench.try_publish(0, "x").is_ok());
     let bare = bench.record("x", Some(0));
     let mut tiny = 0;
-    while bench.accumulator.send(&bare, None, &|| bench.now).is_ok() {
+    while bench.accumulator.send(&bare, None, None, &|| bench.now).is_ok() {
         tiny += 1;
     }
     assert!(tiny > 1000, "records without a report take their bytes only: {tiny}");
@@ -289,7 +289,7 @@ fn what_nobody_asked_about_comes_back_undelivered() {
         ..bench.record("silent", Some(0))
     };
     bench.publish_to(0, "first");
-    assert!(bench.accumulator.send(&record, None, &|| now).is_ok());
+    assert!(bench.accumulator.send(&record, None, None, &|| now).is_ok());
     bench.publish_to(0, "last");
     bench.step();
     bench.pass(ms(10));

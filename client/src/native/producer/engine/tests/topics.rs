@@ -28,7 +28,7 @@ fn records_wait_until_partitions_are_known() {
 fn waiting_has_an_end() {
     let mut bench = Bench::new(|options| options.max_block = ms(5000));
     let bare = bench.record("silent", None);
-    assert!(bench.accumulator.send(&bare, None, &|| bench.now).is_ok());
+    assert!(bench.accumulator.send(&bare, None, None, &|| bench.now).is_ok());
     bench.publish("a");
     bench.pass(ms(4000));
     bench.publish("b");
@@ -97,7 +97,7 @@ fn records_without_a_key_avoid_partitions_without_a_leader() {
     let record = bench.record(&value, None);
     let mut seen = [0; 4];
     for _ in 0..2000 {
-        assert!(bench.accumulator.send(&record, None, &|| bench.now).is_ok());
+        assert!(bench.accumulator.send(&record, None, None, &|| bench.now).is_ok());
         bench.step();
         while let Some(sent) = bench.sent.pop_front() {
             for (place, part) in sent.parts.iter().enumerate() {
@@ -117,7 +117,7 @@ fn a_batch_without_keys_fills_up_before_the_next_partition_has_its_turn() {
     let value = "x".repeat(90);
     let record = bench.record(&value, None);
     for _ in 0..90 {
-        assert!(bench.accumulator.send(&record, None, &|| bench.now).is_ok());
+        assert!(bench.accumulator.send(&record, None, None, &|| bench.now).is_ok());
     }
     bench.step();
     let sizes: Vec<_> = bench
