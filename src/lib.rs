@@ -86,6 +86,9 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "control")]
+pub mod control;
+
 pub use klamm_client::*;
 
 pub use klamm_broker::{

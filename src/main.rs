@@ -38,6 +38,8 @@ enum Command {
     Replay(cli::replay::Replay),
     /// Link this program under the names of Kafka's scripts: kafka-topics.sh and others.
     InstallScripts(cli::scripts::install::Install),
+    /// Control a broker that runs with --control: its time, faults and state.
+    Ctl(cli::ctl::Ctl),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Replay(replay) => replay.run(),
         Command::InstallScripts(install) => install.run(),
+        Command::Ctl(ctl) => ctl.run(),
     };
     match done {
         Ok(code) => code,

@@ -371,6 +371,11 @@ impl Broker {
         &self.plan.hand.faults
     }
 
+    /// The seed that every random choice is drawn from: as it was given, or as it was drawn when the broker started.
+    pub fn seed(&self) -> u64 {
+        self.plan.hand.faults.seed()
+    }
+
     /// The broker's clock.
     pub fn clock(&self) -> &Clock {
         &self.plan.builder.clock

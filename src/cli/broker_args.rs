@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use klamm::{Broker, BrokerBuilder, JournalOptions};
+use klamm::{Broker, BrokerBuilder, Clock, JournalOptions};
 
 /// What the broker is to be like.
 #[derive(Debug, clap::Args)]
@@ -23,6 +23,11 @@ pub(crate) struct BrokerArgs {
     /// Draw every random choice (ids, chances of faults) from this seed.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+
+    /// Whose time the broker follows: the system's, or one that stands until a test moves it (see --control), from now on
+    /// or from so many milliseconds since 1970 on. [default: system]
+    #[arg(long, value_name = "system|manual[:MS]", value_parser = clock)]
+    clock: Option<Clock>,
 
     /// Write the run down in this file, to have it again with `klamm replay`.
     #[arg(long, value_name = "FILE")]
@@ -62,6 +67,9 @@ impl BrokerArgs {
         if let Some(seed) = self.seed {
             builder = builder.seed(seed);
         }
+        if let Some(clock) = &self.clock {
+            builder = builder.clock(clock.clone());
+        }
         if let Some(journal) = &self.journal {
             builder = builder.journal(JournalOptions::file(journal));
         }
@@ -79,5 +87,23 @@ impl BrokerArgs {
     /// The folder that everything is kept in.
     pub(crate) fn data_dir(&self) -> Option<&Path> {
         self.data_dir.as_deref()
+    }
+}
+
+/// The latest time that a manual clock may start at: the end of the year 9999. There is room for years of tests behind it.
+const LATEST_START_MS: i64 = 253_402_300_799_999;
+
+/// A clock as the command line names it.
+fn clock(text: &str) -> Result<Clock, String> {
+    match text.split_once(':') {
+        None if text == "system" => Ok(Clock::system()),
+        None if text == "manual" => Ok(Clock::manual(Clock::system().now_ms())),
+        Some(("manual", start)) => match start.parse() {
+            Ok(start_ms) if (0..=LATEST_START_MS).contains(&start_ms) => Ok(Clock::manual(start_ms)),
+            _ => Err(format!(
+                "'{start}' is no time to start at: give milliseconds since 1970, up to the year 9999"
+            )),
+        },
+        _ => Err("give 'system', 'manual' or 'manual:MILLISECONDS'".to_owned()),
     }
 }

@@ -6,7 +6,9 @@ pub(crate) mod check;
 #[allow(dead_code)]
 mod connect;
 pub(crate) mod consume;
+mod control_args;
 pub(crate) mod copy;
+pub(crate) mod ctl;
 mod data;
 pub(crate) mod dump;
 #[allow(dead_code)]

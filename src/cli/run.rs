@@ -4,13 +4,15 @@ use std::error::Error;
 use std::io::IsTerminal;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
+use std::sync::Arc;
 
 use rustix::process::{Pid, Signal as Number};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::broker_args::BrokerArgs;
-use super::logging;
+use super::control_args::{self, ControlArgs};
+use super::{ctl, logging};
 
 /// The environment variables that tell the command where the broker is.
 const VARIABLES: [&str; 3] = ["KAFKA_BOOTSTRAP_SERVERS", "BOOTSTRAP_SERVERS", "KLAMM_BOOTSTRAP_SERVERS"];
@@ -25,12 +27,15 @@ pub(crate) struct Run {
     #[command(flatten)]
     broker: BrokerArgs,
 
+    #[command(flatten)]
+    control: ControlArgs,
+
     /// What to log to stderr: a level, or a filter such as `warn,klamm_broker=debug`. [default: $KLAMM_LOG, or warn]
     #[arg(long, value_name = "LEVEL")]
     log: Option<String>,
 
     /// The command and its arguments. It finds the broker's address in KAFKA_BOOTSTRAP_SERVERS, BOOTSTRAP_SERVERS and
-    /// KLAMM_BOOTSTRAP_SERVERS.
+    /// KLAMM_BOOTSTRAP_SERVERS, and with --control the address of that in KLAMM_CONTROL_URL.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<std::ffi::OsString>,
 }
@@ -43,22 +48,26 @@ impl Run {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         // Listened to before the broker starts, so that a signal on the way stops it cleanly too.
         let signals = runtime.block_on(async { Passed::listen() })?;
-        let broker = self.broker.builder()?.start()?;
-        let servers = broker.bootstrap_servers();
-        let status = runtime.block_on(self.run_command(&servers, signals));
-        broker.shutdown()?;
+        let broker = Arc::new(self.broker.builder()?.start()?);
+        let control = self.control.start(&broker)?;
+        let mut told: Vec<_> = VARIABLES.map(|name| (name, broker.bootstrap_servers())).into();
+        if let Some(control) = &control {
+            told.push((ctl::URL_VARIABLE, control.url()));
+            told.extend(self.control.token().map(|token| (ctl::TOKEN_VARIABLE, token)));
+        }
+        let status = runtime.block_on(self.run_command(told, signals));
+        drop(control);
+        control_args::shut_down(broker)?;
         Ok(status?)
     }
 
-    async fn run_command(&self, servers: &str, signals: Passed) -> Result<ExitCode, String> {
+    /// Runs the command with these environment variables.
+    async fn run_command(&self, variables: Vec<(&str, String)>, signals: Passed) -> Result<ExitCode, String> {
         let Some((program, arguments)) = self.command.split_first() else {
             return Err("no command was given".to_owned());
         };
         let mut command = Command::new(program);
-        command.args(arguments);
-        for variable in VARIABLES {
-            command.env(variable, servers);
-        }
+        command.args(arguments).envs(variables);
         let name = program.to_string_lossy();
         match command.spawn() {
             Ok(child) => {

@@ -3,10 +3,13 @@
 use std::error::Error;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use klamm::control::ControlServer;
 use klamm::{Broker, BrokerBuilder};
 
 use super::broker_args::BrokerArgs;
+use super::control_args::{self, ControlArgs};
 use super::logging;
 use super::signals::Signals;
 
@@ -26,6 +29,9 @@ pub(crate) struct Serve {
 
     #[command(flatten)]
     broker: BrokerArgs,
+
+    #[command(flatten)]
+    control: ControlArgs,
 
     /// Write the port of the first address listened on into this file once clients can connect.
     #[arg(long, value_name = "FILE")]
@@ -53,23 +59,29 @@ impl Serve {
         logging::start(self.log.as_deref())?;
         // Before anybody is told that the broker is ready: who is told may at once ask it to stop.
         let signals = Signals::listen()?;
-        let broker = self.builder()?.start()?;
+        let broker = Arc::new(self.builder()?.start()?);
+        let control = self.control.start(&broker)?;
         if let Some(file) = &self.port_file {
             write_port(file, &broker)?;
         }
-        self.say_ready(&broker)?;
+        self.say_ready(&broker, control.as_ref())?;
         signals.wait();
-        broker.shutdown()?;
-        Ok(())
+        drop(control);
+        control_args::shut_down(broker)
     }
 
     /// Says in one line, flushed, that clients can connect: whoever started us may wait for it.
-    fn say_ready(&self, broker: &Broker) -> Result<(), Box<dyn Error>> {
+    fn say_ready(&self, broker: &Broker, control: Option<&ControlServer>) -> Result<(), Box<dyn Error>> {
         let servers = broker.bootstrap_servers();
         let mut out = std::io::stdout().lock();
         match self.ready {
-            Ready::Json => writeln!(out, "{}", self.ready_json(broker))?,
-            Ready::Text => writeln!(out, "Klamm is ready: bootstrap.servers={servers}")?,
+            Ready::Json => writeln!(out, "{}", self.ready_json(broker, control))?,
+            Ready::Text => match control {
+                None => writeln!(out, "Klamm is ready: bootstrap.servers={servers}")?,
+                Some(control) => {
+                    writeln!(out, "Klamm is ready: bootstrap.servers={servers} control={}", control.url())?
+                }
+            },
         }
         if self.ready == Ready::Text && out.is_terminal() {
             writeln!(out, "{}", self.what_to_try(&servers))?;
@@ -78,12 +90,13 @@ impl Serve {
     }
 
     /// The ready line for programs. Its fields may become more; these stay.
-    fn ready_json(&self, broker: &Broker) -> serde_json::Value {
+    fn ready_json(&self, broker: &Broker, control: Option<&ControlServer>) -> serde_json::Value {
         let topics: Vec<&str> = self.broker.topics().collect();
         serde_json::json!({
             "event": "ready",
             "bootstrap_servers": broker.bootstrap_servers(),
             "listening": broker.addresses(),
+            "control": control.map(ControlServer::url),
             "topics": topics,
             "data_dir": self.broker.data_dir(),
             "pid": std::process::id(),

@@ -16,6 +16,7 @@ mod fuzz;
 mod groups;
 mod harness;
 mod interop;
+mod records;
 mod run;
 #[cfg(test)]
 mod scripts;

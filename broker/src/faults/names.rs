@@ -40,6 +40,20 @@ fn api_of_name(name: &str) -> Option<ApiKey> {
     ApiKey::iter().find(|key| format!("{key:?}") == name)
 }
 
+/// The JSON Schema of an API: the name of one that is served, or a number.
+#[cfg(feature = "schema")]
+pub(super) fn api_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let names: Vec<String> = crate::api::APIS.iter().map(|api| format!("{:?}", api.key)).collect();
+    schemars::json_schema!({ "anyOf": [{ "enum": names }, { "type": "integer" }] })
+}
+
+/// The JSON Schema of an error: a name, or a code.
+#[cfg(feature = "schema")]
+pub(super) fn error_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let names: Vec<String> = CODES.filter_map(error_of_code).map(error_name).collect();
+    schemars::json_schema!({ "anyOf": [{ "enum": names }, { "type": "integer" }] })
+}
+
 /// An API in JSON.
 pub(super) mod api {
     use super::*;

@@ -35,10 +35,12 @@ pub const LONGEST_FAULT_DELAY: Duration = Duration::from_secs(60 * 60);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Fault {
     /// The API, by its name (`"Produce"`) or key; all of them where it is missing.
     #[serde(with = "names::api", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "names::api_schema"))]
     pub api: Option<ApiKey>,
     /// The lowest version that is struck.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,6 +70,7 @@ pub struct Fault {
 
 /// Which of the requests that match a rule are struck. With several words all of them have to agree.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct When {
     /// Only this one of the requests that match, counted from 1.
@@ -89,10 +92,12 @@ pub struct When {
 
 /// What a fault does to a request that it strikes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Effect {
     /// The answer has this error, by Kafka's name (`"NOT_LEADER_OR_FOLLOWER"`) or code, and what it is about is not done.
     #[serde(with = "names::error", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "names::error_schema"))]
     pub error: Option<ResponseError>,
     /// The request waits before it is worked on.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,6 +122,7 @@ pub struct Effect {
 
 /// When a connection is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Close {
     /// Before the request is worked on: nothing of it is done.
@@ -127,6 +133,7 @@ pub enum Close {
 
 /// What a disk does to a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DiskTrouble {
     /// There is no room. Nothing is appended, and the partition goes on with the next request.
@@ -138,6 +145,7 @@ pub enum DiskTrouble {
 
 /// A time to wait, drawn between two bounds from the broker's seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Delay {
     /// At least so many milliseconds.
@@ -151,6 +159,7 @@ pub struct Delay {
 
 /// Whose time a delay takes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DelayClock {
     /// The client's own, real time: a slow network.
@@ -430,6 +439,7 @@ fn refuse(is_wrong: bool, why: impl FnOnce() -> String) -> Result<(), FaultError
 
 /// Names one rule of one broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct RuleId(pub(super) u64);
 
@@ -454,6 +464,7 @@ impl fmt::Display for RuleId {
 
 /// A rule of a broker, and how often it was met.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FaultRule {
     /// Its name.
     pub id: RuleId,

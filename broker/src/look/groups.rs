@@ -10,6 +10,7 @@ use crate::state::BrokerState;
 
 /// A group as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Group {
     /// Its id.
     pub id: String,
@@ -31,6 +32,7 @@ pub struct Group {
 
 /// A member of a group as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Member {
     /// Its id.
     pub id: String,
@@ -48,6 +50,7 @@ pub struct Member {
 
 /// Partitions of a topic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TopicPartitions {
     /// The topic.
     pub topic: String,
@@ -57,6 +60,7 @@ pub struct TopicPartitions {
 
 /// An offset that a group has committed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CommittedOffset {
     /// The topic.
     pub topic: String,
@@ -74,6 +78,7 @@ pub struct CommittedOffset {
 
 /// What a group has yet to read of a partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Lag {
     /// The topic.
     pub topic: String,

@@ -21,6 +21,7 @@ pub(crate) use traffic::{Incoming, Opened, Seen, Traffic};
 
 /// A topic as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Topic {
     /// Its name.
     pub name: String,
@@ -34,6 +35,7 @@ pub struct Topic {
 
 /// A partition as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Partition {
     /// Its number.
     pub index: i32,

@@ -15,6 +15,7 @@ const STEP_BYTES: usize = 1024 * 1024;
 
 /// A record as it lies in its log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Record {
     /// Its partition.
     pub partition: i32,
@@ -24,12 +25,15 @@ pub struct Record {
     pub timestamp_ms: i64,
     /// Its key, where it has one. In JSON a string, or `{"base64": …}` where the bytes are no text.
     #[serde(with = "text::optional")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<text::Text>"))]
     pub key: Option<Bytes>,
     /// Its value; none in a tombstone. In JSON as the key.
     #[serde(with = "text::optional")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<text::Text>"))]
     pub value: Option<Bytes>,
     /// Its headers, in order.
     #[serde(with = "text::headers")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<(String, Option<text::Text>)>"))]
     pub headers: Vec<(String, Option<Bytes>)>,
 }
 
@@ -161,8 +165,9 @@ mod text {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     #[derive(Serialize, Deserialize)]
+    #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
     #[serde(untagged)]
-    enum Text {
+    pub(super) enum Text {
         Plain(String),
         Encoded { base64: String },
     }

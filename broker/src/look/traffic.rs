@@ -24,6 +24,7 @@ const MAX_SUMS: usize = 10_000;
 
 /// How a connection comes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TransportKind {
     /// Over a socket.
@@ -34,6 +35,7 @@ pub enum TransportKind {
 
 /// A connection as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Connection {
     /// Its number, counted up from 1 over the life of the broker.
     pub number: u64,
@@ -53,6 +55,7 @@ pub struct Connection {
 
 /// How many requests of an API came from a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RequestCount {
     /// The API's name, for instance `Produce`.
     pub api: String,
@@ -64,6 +67,7 @@ pub struct RequestCount {
 
 /// A request that came.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SeenRequest {
     /// Its number, counted up from 1 over all connections in the order in which the broker took them.
     pub number: u64,

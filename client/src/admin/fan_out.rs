@@ -126,7 +126,7 @@ async fn ask_all<E: Errand>(
     let mut asked = Vec::with_capacity(items.len());
     let mut by_node: Vec<(Node, Vec<E::Item>)> = Vec::new();
     let mut fresh = false;
-    // All topics at once: what is not known is asked for anew once, and that answer must be for all of them.
+    // All topics first: what is asked for anew is so once, for all of them together.
     for item in &items {
         if let Charge::Leader(partition) = errand.charge(item) {
             cluster.want(&partition.topic);

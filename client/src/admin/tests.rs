@@ -346,6 +346,17 @@ fn answer(own: i32, ports: &[AtomicI32; 2], moved: &AtomicBool, asked: &Asked) -
 }
 
 #[tokio::test]
+async fn offsets_of_several_topics_are_found_at_once() {
+    let admin = embedded("admin several topics");
+    let topics = ["one", "two", "three"];
+    admin.create_topics(topics.map(|topic| NewTopic::new(topic).partitions(1))).await.unwrap().all().unwrap();
+    // By somebody who has not heard of any of them.
+    let other = embedded("admin several topics");
+    let wanted = topics.map(|topic| (partition(topic, 0), OffsetAt::Latest));
+    assert_eq!(other.list_offsets(wanted).await.unwrap().all().unwrap().len(), 3);
+}
+
+#[tokio::test]
 async fn requests_go_to_whoever_is_in_charge_and_follow_it() {
     let pair = pair().await;
     let admin = Admin::new(pair.brokers[1].options()).unwrap();

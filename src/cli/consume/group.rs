@@ -59,6 +59,7 @@ fn read(
             Some(next) => Some(next),
             None => {
                 writer.sink.flush()?;
+                writer.sink.check_reader()?;
                 if consume.ends() && has_ended(consumer) {
                     return Ok(Stop::Done);
                 }

@@ -144,6 +144,7 @@ fn read(
             Some(record) => Some(record),
             None => {
                 writer.sink.flush()?;
+                writer.sink.check_reader()?;
                 reading.wait()?
             }
         };

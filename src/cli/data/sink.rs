@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 
+use rustix::event::{PollFd, PollFlags, Timespec};
+
 /// Written at a time.
 const FULL_BYTES: usize = 256 * 1024;
 
@@ -35,6 +37,18 @@ impl Sink {
     #[inline]
     pub(crate) fn end_record(&mut self) -> io::Result<()> {
         if self.buffer.len() >= self.full { self.flush() } else { Ok(()) }
+    }
+
+    /// Fails as writing would if nobody reads on. To be called while there is nothing to be written.
+    pub(crate) fn check_reader(&self) -> io::Result<()> {
+        let mut fds = [PollFd::new(&self.file, PollFlags::empty())];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let is_closed = |flags: PollFlags| flags.intersects(PollFlags::ERR | PollFlags::HUP);
+        match rustix::event::poll(&mut fds, Some(&at_once)) {
+            Ok(1..) if is_closed(fds[0].revents()) => Err(io::ErrorKind::BrokenPipe.into()),
+            // What else may be wrong with it is found when it is written to.
+            _ => Ok(()),
+        }
     }
 
     /// Writes what has not been written.
