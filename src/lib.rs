@@ -92,8 +92,9 @@ pub mod control;
 pub use klamm_client::*;
 
 pub use klamm_broker::{
-    ApiKey, Broker, BrokerBuilder, Clock, Close, ConfigError, Delay, DelayClock, Difference, DiskTrouble,
-    Effect, Fault, FaultError, FaultRule, Faults, InProcessConnection, Journal, JournalError, JournalOptions,
-    LONGEST_FAULT_DELAY, MAX_FAULT_RULES, Replay, ResponseError, ResponseFrame, RuleId, ShutdownError,
-    Snapshot, SnapshotError, StartError, TimeError, WaitError, WaitFor, When, look,
+    ApiKey, Broker, BrokerBuilder, Clock, Close, Cluster, ClusterError, ClusterGroup, ClusterNode,
+    ClusterPartition, ClusterView, ConfigError, Delay, DelayClock, Difference, DiskTrouble, Effect, Fault,
+    FaultError, FaultRule, Faults, InProcessConnection, Journal, JournalError, JournalOptions,
+    LONGEST_FAULT_DELAY, MAX_BROKERS, MAX_FAULT_RULES, NodeState, Replay, ResponseError, ResponseFrame,
+    RuleId, ShutdownError, Snapshot, SnapshotError, StartError, TimeError, WaitError, WaitFor, When, look,
 };

@@ -8,6 +8,7 @@ use kafka_protocol::error::ResponseError;
 use crate::faults::Verdict;
 use crate::limits::MAX_ANSWER_BYTES;
 use crate::look::Seen;
+use crate::partition::Partition;
 use crate::patience::Patience;
 use crate::state::BrokerState;
 
@@ -18,6 +19,8 @@ pub(crate) struct Peer {
     pub(crate) host: Arc<str>,
     /// Which of the broker's listeners it connected to: answers name the advertised address of the same one.
     pub(crate) listener: usize,
+    /// The node that it connected to.
+    pub(crate) node: i32,
     /// What has been seen of the connection.
     pub(crate) seen: Arc<Seen>,
 }
@@ -48,6 +51,35 @@ impl RequestContext {
             )));
         }
         Ok(())
+    }
+
+    /// The node that is asked.
+    pub(crate) fn node(&self) -> i32 {
+        self.peer.node
+    }
+
+    /// The address of `node` that this client is told.
+    pub(crate) fn endpoint(&self, node: i32) -> (String, u16) {
+        self.broker.endpoint(node, self.peer.listener)
+    }
+
+    /// Whether the node that is asked leads `partition`.
+    ///
+    /// # Errors
+    /// NOT_LEADER_OR_FOLLOWER if another does, or none.
+    pub(crate) fn check_leads(&self, partition: &Partition) -> Result<(), ResponseError> {
+        match partition.leadership().leader {
+            Some(leader) if leader == self.peer.node => Ok(()),
+            _ => Err(ResponseError::NotLeaderOrFollower),
+        }
+    }
+
+    /// Whether the node that is asked coordinates `group`.
+    ///
+    /// # Errors
+    /// NOT_COORDINATOR if another does; COORDINATOR_NOT_AVAILABLE if it cannot remember anything at present.
+    pub(crate) fn check_coordinates(&self, group: &str) -> Result<(), ResponseError> {
+        self.broker.check_coordinator(self.peer.node, group)
     }
 
     /// What the faults do to the request, if they do anything.

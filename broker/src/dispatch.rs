@@ -1,6 +1,7 @@
 //! From a frame to the answer to it: header, version, guard, handler, encoding.
 //!
-//! Every request of every transport comes through [`dispatch`]; faults and a journal of requests hook in here.
+//! Every request of every transport comes through [`dispatch`]; faults, a journal of requests, and nodes that are cut off or
+//! slow hook in here.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -49,11 +50,26 @@ pub(crate) async fn dispatch(broker: &Arc<BrokerState>, peer: &Peer, frame: Byte
     if broker.life.is_over() {
         return Outcome::Ended;
     }
+    let nodes = &broker.hand.nodes;
+    if nodes.is_troubled() {
+        nodes.reaches(place_of(broker, peer)).await;
+    }
     let outcome = match &broker.hand.recorder {
         None => serve(broker, peer, frame, Patience::Real).await,
         Some(recorder) => Box::pin(recorder.serve(broker, peer, frame)).await,
     };
+    // Once more: a node may be cut off while it works, or waits.
+    if nodes.is_troubled() {
+        let place = place_of(broker, peer);
+        nodes.linger(place).await;
+        nodes.reaches(place).await;
+    }
     if broker.life.is_over() { Outcome::Ended } else { outcome }
+}
+
+/// Where the node that is asked is among the others.
+fn place_of(broker: &BrokerState, peer: &Peer) -> usize {
+    broker.cluster.layout.place(peer.node).unwrap_or(0)
 }
 
 /// Answers one request, whose client's own time passes as `patience` says.

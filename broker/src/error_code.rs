@@ -22,7 +22,7 @@ pub(crate) fn of_topic(error: &TopicError) -> ResponseError {
         TopicError::InvalidName(_) => ResponseError::InvalidTopicException,
         TopicError::Unknown => ResponseError::UnknownTopicOrPartition,
         TopicError::TooMany(_) => ResponseError::PolicyViolation,
-        TopicError::Open(_) | TopicError::Delete(_) | TopicError::Journal(_) => {
+        TopicError::Open(_) | TopicError::Delete(_) | TopicError::Epoch(_) | TopicError::Journal(_) => {
             ResponseError::KafkaStorageError
         }
     }

@@ -1,9 +1,10 @@
-//! What a test has a broker in hand with: faults, what is seen of clients, who waits, the journal. It belongs to the broker and
+//! What a test has a broker in hand with: faults, the nodes' states, what is seen of clients, who waits, the journal. It belongs to the broker and
 //! not to one of its lives: a reset or a restore leaves it as it is.
 
 use std::sync::Arc;
 
 use crate::clock::Clock;
+use crate::cluster::Nodes;
 use crate::faults::Faults;
 use crate::journal::Recorder;
 use crate::look::Traffic;
@@ -12,6 +13,7 @@ use crate::watch::Bell;
 /// What all lives of a broker share that is not kept in them.
 pub(crate) struct Hand {
     pub(crate) faults: Faults,
+    pub(crate) nodes: Nodes,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) bell: Arc<Bell>,
     /// Where the run is journaled, if it is.
@@ -26,10 +28,12 @@ impl Hand {
         clock: &Clock,
         storage: Arc<klamm_storage::Faults>,
         recorder: Option<Arc<Recorder>>,
+        nodes: usize,
     ) -> Arc<Self> {
         let bell = Arc::new(Bell::default());
         Arc::new(Hand {
             faults: Faults::new(seed, Arc::clone(&storage), Arc::clone(&bell), recorder.clone()),
+            nodes: Nodes::new(nodes),
             traffic: Traffic::new(clock.clone(), Arc::clone(&bell)),
             bell,
             recorder,

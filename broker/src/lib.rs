@@ -7,6 +7,7 @@
 
 mod api;
 mod clock;
+mod cluster;
 mod complaints;
 mod config;
 mod connection;
@@ -46,6 +47,9 @@ mod transport;
 mod watch;
 
 pub use clock::{Clock, TimeError};
+pub use cluster::{
+    Cluster, ClusterError, ClusterGroup, ClusterNode, ClusterPartition, ClusterView, MAX_BROKERS, NodeState,
+};
 pub use config::ConfigError;
 pub use faults::{
     Close, Delay, DelayClock, DiskTrouble, Effect, Fault, FaultError, FaultRule, Faults, LONGEST_FAULT_DELAY,

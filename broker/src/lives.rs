@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use crate::state::BrokerState;
@@ -16,11 +16,18 @@ use crate::state::BrokerState;
 pub(crate) struct Life {
     over: AtomicBool,
     stop: watch::Sender<bool>,
+    /// What the connections of each node listen to.
+    nodes: Mutex<Vec<watch::Sender<bool>>>,
 }
 
 impl Life {
-    pub(crate) fn begin() -> Self {
-        Life { over: AtomicBool::new(false), stop: watch::Sender::new(false) }
+    pub(crate) fn begin(nodes: usize) -> Self {
+        let nodes = std::iter::repeat_with(|| watch::Sender::new(false)).take(nodes);
+        Life {
+            over: AtomicBool::new(false),
+            stop: watch::Sender::new(false),
+            nodes: Mutex::new(nodes.collect()),
+        }
     }
 
     /// Ends it: once this returns no more answers are given, and whoever has subscribed is told.
@@ -32,6 +39,17 @@ impl Life {
     /// Tells whoever has subscribed to stop. What has been answered stays true.
     pub(crate) fn stop(&self) {
         self.stop.send_replace(true);
+        for node in self.nodes.lock().iter() {
+            node.send_replace(true);
+        }
+    }
+
+    /// Tells the connections of a node to stop. Those that come after this are other ones.
+    pub(crate) fn stop_node(&self, place: usize) {
+        if let Some(node) = self.nodes.lock().get_mut(place) {
+            node.send_replace(true);
+            *node = watch::Sender::new(*self.stop.borrow());
+        }
     }
 
     /// Whether it has ended.
@@ -42,6 +60,11 @@ impl Life {
     /// Turns true when it ends, or is so already.
     pub(crate) fn ended(&self) -> watch::Receiver<bool> {
         self.stop.subscribe()
+    }
+
+    /// Turns true when it ends for a node, or is so already.
+    pub(crate) fn ended_at(&self, place: usize) -> watch::Receiver<bool> {
+        self.nodes.lock().get(place).map_or_else(|| self.ended(), watch::Sender::subscribe)
     }
 }
 

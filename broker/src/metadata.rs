@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::cluster::Placement;
 use crate::server::StartError;
 
 /// The topic that holds the journal. Clients are not shown it.
@@ -32,8 +33,14 @@ const READ_BYTES: usize = 1024 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum MetadataRecord {
-    /// A topic exists, with as many partitions.
-    Topic { name: String, id: Uuid, partitions: i32 },
+    /// A topic exists, with as many partitions. Where these are is left out as long as there is one node to be on.
+    Topic {
+        name: String,
+        id: Uuid,
+        partitions: i32,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        placements: Vec<Placement>,
+    },
     /// A topic exists no more, nor do its configs.
     RemoveTopic { name: String },
     /// A dynamic config is set, or deleted where it has no value. Kafka's number of the resource's type.
@@ -272,7 +279,12 @@ mod tests {
     }
 
     fn topic(name: &str) -> MetadataRecord {
-        MetadataRecord::Topic { name: name.to_owned(), id: Uuid::nil(), partitions: 1 }
+        MetadataRecord::Topic {
+            name: name.to_owned(),
+            id: Uuid::nil(),
+            partitions: 1,
+            placements: Vec::new(),
+        }
     }
 
     fn config_of(topic: &str) -> MetadataRecord {

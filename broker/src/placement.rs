@@ -1,11 +1,12 @@
 //! What may be asked of a topic's partitions: how many there are, how often each is replicated, and on which brokers.
 //!
-//! The cluster is one broker, so a partition has one place to be. Knows no requests, and changes nothing.
+//! Knows no requests, and changes nothing.
 
 use std::collections::HashSet;
 
 use kafka_protocol::error::ResponseError;
 
+use crate::cluster::Placing;
 use crate::error_code::Told;
 
 /// Partitions that one CreateTopics request may ask for, all its topics together.
@@ -26,17 +27,18 @@ pub(crate) struct Wanted {
     pub(crate) assignments: Vec<(i32, Vec<i32>)>,
 }
 
-/// The broker's defaults, and the one broker that there is.
+/// The broker's defaults, and the nodes that there are.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Cluster {
-    pub(crate) node_id: i32,
+pub(crate) struct Cluster<'a> {
+    pub(crate) nodes: &'a [i32],
+    pub(crate) alive: &'a [i32],
     pub(crate) num_partitions: i32,
     pub(crate) replication_factor: i32,
 }
 
 impl Wanted {
     /// How many partitions this comes to, right or wrong.
-    pub(crate) fn count(&self, cluster: &Cluster) -> i64 {
+    pub(crate) fn count(&self, cluster: &Cluster<'_>) -> i64 {
         if !self.assignments.is_empty() {
             return i64::try_from(self.assignments.len()).unwrap_or(i64::MAX);
         }
@@ -47,7 +49,7 @@ impl Wanted {
     ///
     /// # Errors
     /// Kafka's code and sentence where it cannot be as wanted. Replication is looked at before partitions.
-    pub(crate) fn check(&self, cluster: &Cluster) -> Result<i32, Told> {
+    pub(crate) fn check(&self, cluster: &Cluster<'_>) -> Result<i32, Told> {
         if !self.assignments.is_empty() {
             return self.check_assignments(cluster);
         }
@@ -67,20 +69,21 @@ impl Wanted {
             -1 => cluster.replication_factor,
             wanted => wanted.into(),
         };
-        if replicas > 1 {
+        let registered = cluster.nodes.len();
+        if usize::try_from(replicas).unwrap_or(0) > registered {
             return Err(Told::new(
                 ResponseError::InvalidReplicationFactor,
                 format!(
                     "Unable to replicate the partition {replicas} time(s): The target replication factor of \
-                     {replicas} cannot be reached because only 1 broker(s) are registered or some brokers have \
-                     all their log directories cordoned."
+                     {replicas} cannot be reached because only {registered} broker(s) are registered or some \
+                     brokers have all their log directories cordoned."
                 ),
             ));
         }
         Ok(if self.partitions == DEFAULT { cluster.num_partitions } else { self.partitions })
     }
 
-    fn check_assignments(&self, cluster: &Cluster) -> Result<i32, Told> {
+    fn check_assignments(&self, cluster: &Cluster<'_>) -> Result<i32, Told> {
         let twice = |what: &str| {
             let sentence =
                 format!("A manual partition assignment was specified, but {what} was not set to -1.");
@@ -99,15 +102,35 @@ impl Wanted {
                     "Found multiple manual partition assignments for partition {index}"
                 )));
             }
-            check_replicas(brokers, cluster.node_id)?;
+            check_replicas(brokers, cluster.nodes)?;
         }
+        let placed: Vec<_> = self.in_order().collect();
+        check_consistent(placed.first().map_or(0, |first| first.len()), &placed)?;
         let count = i32::try_from(indexes.len()).unwrap_or(i32::MAX);
         if (0..count).any(|index| !indexes.contains(&index)) {
             return Err(bad_assignment(
                 "partitions should be a consecutive 0-based integer sequence".to_owned(),
             ));
         }
+        check_led(0, &placed, cluster.alive)?;
         Ok(count)
+    }
+
+    fn in_order(&self) -> impl Iterator<Item = &Vec<i32>> {
+        let mut placed: Vec<_> = self.assignments.iter().collect();
+        placed.sort_by_key(|(index, _)| *index);
+        placed.into_iter().map(|(_, brokers)| brokers)
+    }
+
+    /// Where its partitions go, given that they can be as wanted.
+    pub(crate) fn placing(&self, cluster: &Cluster<'_>) -> Placing {
+        if !self.assignments.is_empty() {
+            return Placing::Manual(self.in_order().cloned().collect());
+        }
+        match self.replication_factor {
+            -1 => Placing::factor(cluster.replication_factor.into()),
+            wanted => Placing::factor(wanted.into()),
+        }
     }
 }
 
@@ -120,7 +143,7 @@ pub(crate) fn check_more(
     have: i32,
     count: i32,
     assignments: Option<&[Vec<i32>]>,
-    node_id: i32,
+    (replicas, cluster): (usize, &Cluster<'_>),
 ) -> Result<i32, Told> {
     if count == have {
         let sentence = format!("Topic already has {have} partition(s).");
@@ -139,13 +162,39 @@ pub(crate) fn check_more(
                 assignments.len()
             )));
         }
-        assignments.iter().try_for_each(|brokers| check_replicas(brokers, node_id))?;
+        assignments.iter().try_for_each(|brokers| check_replicas(brokers, cluster.nodes))?;
+        let placed: Vec<_> = assignments.iter().collect();
+        check_consistent(replicas, &placed)?;
+        check_led(have, &placed, cluster.alive)?;
     }
     Ok(more)
 }
 
-/// Whether a partition can be on these brokers: on the one that there is.
-fn check_replicas(brokers: &[i32], node_id: i32) -> Result<(), Told> {
+/// Whether all partitions have as many replicas.
+fn check_consistent(replicas: usize, placed: &[&Vec<i32>]) -> Result<(), Told> {
+    match placed.iter().find(|brokers| brokers.len() != replicas) {
+        None => Ok(()),
+        Some(brokers) => Err(bad_assignment(format!(
+            "The manual partition assignment includes a partition with {} replica(s), but this is not consistent \
+             with previous partitions, which have {replicas} replica(s).",
+            brokers.len()
+        ))),
+    }
+}
+
+/// Whether there is somebody to lead each of the partitions, which are counted from `first`.
+fn check_led(first: i32, placed: &[&Vec<i32>], alive: &[i32]) -> Result<(), Told> {
+    match (first..).zip(placed).find(|(_, brokers)| !brokers.iter().any(|node| alive.contains(node))) {
+        None => Ok(()),
+        Some((index, _)) => Err(bad_assignment(format!(
+            "All brokers specified in the manual partition assignment for partition {index} are fenced or in \
+             controlled shutdown."
+        ))),
+    }
+}
+
+/// Whether a partition can be on these brokers.
+fn check_replicas(brokers: &[i32], nodes: &[i32]) -> Result<(), Told> {
     if brokers.is_empty() {
         return Err(bad_assignment(
             "The manual partition assignment includes an empty replica list.".to_owned(),
@@ -156,7 +205,7 @@ fn check_replicas(brokers: &[i32], node_id: i32) -> Result<(), Told> {
     sorted.sort_unstable();
     let mut before = None;
     for broker in sorted {
-        if broker != node_id {
+        if !nodes.contains(&broker) {
             return Err(bad_assignment(format!(
                 "The manual partition assignment includes broker {broker}, but no such broker is registered."
             )));
@@ -179,7 +228,8 @@ fn bad_assignment(sentence: String) -> Told {
 mod tests {
     use super::*;
 
-    const CLUSTER: Cluster = Cluster { node_id: 1, num_partitions: 4, replication_factor: 1 };
+    const CLUSTER: Cluster<'_> =
+        Cluster { nodes: &[1], alive: &[1], num_partitions: 4, replication_factor: 1 };
 
     fn counted(partitions: i32, replication_factor: i16) -> Wanted {
         Wanted { partitions, replication_factor, assignments: Vec::new() }
@@ -227,14 +277,28 @@ mod tests {
     }
 
     #[test]
-    fn partitions_only_grow() {
-        assert_eq!(check_more("t", 2, 5, None, 1), Ok(3));
-        for count in [2, 1, 0, -1, i32::MIN] {
-            assert_eq!(code(check_more("t", 2, count, None, 1)), 37, "{count}");
+    fn with_several_nodes_replicas_are_on_those_that_there_are_and_one_of_them_leads() {
+        let three = Cluster { nodes: &[1, 2, 3], alive: &[1, 3], ..CLUSTER };
+        assert_eq!((counted(2, 3).check(&three), code(counted(2, 4).check(&three))), (Ok(2), 38));
+        let manual = assigned(&[(1, &[3, 2]), (0, &[1, 2])]);
+        assert_eq!(manual.check(&three), Ok(2));
+        assert_eq!(manual.placing(&three), Placing::Manual(vec![vec![1, 2], vec![3, 2]]));
+        for wrong in [&[(0, &[1, 2][..]), (1, &[1][..])][..], &[(0, &[2])], &[(0, &[4])]] {
+            assert_eq!(code(assigned(wrong).check(&three)), 39, "{wrong:?}");
         }
-        assert_eq!(check_more("t", 2, 4, Some(&[vec![1], vec![1]]), 1), Ok(2));
+        let more = |to: &[i32]| code(check_more("t", 1, 2, Some(&[to.to_vec()]), (2, &three)));
+        assert_eq!([more(&[2, 3]), more(&[3]), more(&[2, 2])], [0, 39, 39]);
+    }
+
+    #[test]
+    fn partitions_only_grow() {
+        assert_eq!(check_more("t", 2, 5, None, (1, &CLUSTER)), Ok(3));
+        for count in [2, 1, 0, -1, i32::MIN] {
+            assert_eq!(code(check_more("t", 2, count, None, (1, &CLUSTER))), 37, "{count}");
+        }
+        assert_eq!(check_more("t", 2, 4, Some(&[vec![1], vec![1]]), (1, &CLUSTER)), Ok(2));
         for wrong in [vec![], vec![vec![1]], vec![vec![1, 2], vec![1]], vec![vec![], vec![1]]] {
-            assert_eq!(code(check_more("t", 2, 4, Some(&wrong), 1)), 39, "{wrong:?}");
+            assert_eq!(code(check_more("t", 2, 4, Some(&wrong), (1, &CLUSTER))), 39, "{wrong:?}");
         }
     }
 }

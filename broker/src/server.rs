@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use klamm_storage::{Home, OpenError, StorageError};
 use parking_lot::Mutex;
-use tokio::runtime::Runtime;
-use tokio::sync::watch;
+use tokio::runtime::{Handle, Runtime};
 
 use crate::clock::{Clock, TimeError};
+use crate::cluster::Doors;
 use crate::config::ConfigError;
 use crate::faults::Faults;
 use crate::housekeeper;
@@ -22,10 +22,10 @@ use crate::properties;
 use crate::snapshot::{Snapshot, SnapshotError};
 use crate::start::{self, Plan};
 use crate::state::BrokerState;
-use crate::transport::{self, InProcessConnection, tcp};
+use crate::transport::{self, InProcessConnection};
 
 /// How long a broker that stops waits for the requests under way.
-const STOP_PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Threads that answer requests, at the most: one for each core up to this.
 const MOST_WORKERS: usize = 8;
@@ -78,6 +78,12 @@ pub enum StartError {
     /// The snapshot to start from, or to fork, will not do.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    /// There cannot be such a cluster.
+    #[error("there cannot be such a cluster: {why}")]
+    Cluster {
+        /// What is wrong with it.
+        why: String,
+    },
     /// The journal of the run cannot be written.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -112,6 +118,8 @@ pub struct BrokerBuilder {
     pub(crate) seed: Option<u64>,
     pub(crate) base: Option<Snapshot>,
     pub(crate) journal: Option<JournalOptions>,
+    pub(crate) brokers: usize,
+    pub(crate) racks: Option<Vec<String>>,
 }
 
 impl BrokerBuilder {
@@ -125,7 +133,38 @@ impl BrokerBuilder {
             seed: None,
             base: None,
             journal: None,
+            brokers: 1,
+            racks: None,
         }
+    }
+
+    /// Stands for `count` nodes, up to [`MAX_BROKERS`](crate::MAX_BROKERS), with one log behind them: their ids are
+    /// `node.id` (1 where it is not set) and those that follow on it. Each listens on every address that is given: with
+    /// port 0 each on a free one, with another port the first node on that and the others on those that follow on it.
+    /// Topics are replicated as their replication factor says; `default.replication.factor` and
+    /// `offsets.topic.replication.factor` are 3, or as many as there are nodes, where they are not set.
+    ///
+    /// [`Broker::cluster`] moves leaders and coordinators, stops nodes and brings them back.
+    ///
+    /// ```
+    /// use klamm_broker::Broker;
+    ///
+    /// let broker = Broker::builder().brokers(3).racks(["a", "b", "c"]).topic("orders", 6).start()?;
+    /// assert_eq!(broker.bootstrap_servers().split(',').count(), 3);
+    /// assert_eq!(broker.cluster().node(2)?.rack.as_deref(), Some("b"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn brokers(mut self, count: usize) -> Self {
+        self.brokers = count;
+        self
+    }
+
+    /// Says which rack each of the nodes is in, one for each in the order of their ids: `broker.rack` for several. Clients
+    /// that tell their own rack are told to read from a replica in it where `replica.selector.class` is
+    /// `org.apache.kafka.common.replica.RackAwareReplicaSelector` (KIP-392).
+    pub fn racks<R: Into<String>>(mut self, racks: impl IntoIterator<Item = R>) -> Self {
+        self.racks = Some(racks.into_iter().map(Into::into).collect());
+        self
     }
 
     /// Listens on `address`, `HOST:PORT`; port 0 takes one that is free. Can be called again for more listeners.
@@ -254,8 +293,8 @@ pub struct Broker {
     pub(crate) plan: Plan,
     runtime: Option<Runtime>,
     addresses: Vec<SocketAddr>,
-    /// Tells the listeners to stop. Connections stop with the life that they belong to.
-    stop: watch::Sender<bool>,
+    /// The listening sockets. Connections stop with the life that they belong to.
+    pub(crate) doors: Doors,
     /// Held while one life takes the place of another, and while a manual clock is moved.
     pub(crate) changing: Mutex<()>,
     /// A task that may still be at work holds a sender: the receiver ends when none is left.
@@ -276,7 +315,7 @@ impl Broker {
     }
 
     fn start(builder: BrokerBuilder) -> Result<Broker, StartError> {
-        let bound = start::bind_all(&builder.listeners)?;
+        let bound = start::bind_all(&builder.listeners, builder.brokers)?;
         let addresses = bound.iter().map(|(listener, _)| listener.local_addr()).collect::<Result<_, _>>()?;
         let (plan, state) = start::first_life(builder, &bound)?;
         let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
@@ -285,18 +324,16 @@ impl Broker {
             .thread_name("klamm")
             .enable_all()
             .build()?;
-        let (stop, stopped) = watch::channel(false);
         let (alive, ended) = mpsc::channel();
         let current = Arc::new(Current::new(Arc::clone(&state)));
-        for (index, (listener, _)) in bound.into_iter().enumerate() {
-            runtime.spawn(tcp::accept(listener, index, Arc::clone(&current), stopped.clone(), alive.clone()));
-        }
+        let listeners = bound.into_iter().map(|(listener, _)| listener).collect();
+        let doors = Doors::open(listeners, runtime.handle(), &current, &alive)?;
         let broker = Broker {
             current,
             plan,
             runtime: Some(runtime),
             addresses,
-            stop,
+            doors,
             changing: Mutex::new(()),
             alive: Some(alive),
             ended: Mutex::new(ended),
@@ -349,21 +386,34 @@ impl Broker {
         self.runtime().spawn(async move { tokio::task::block_in_place(|| drop(old)) });
     }
 
-    /// What to give a client as `bootstrap.servers`: the advertised addresses, with commas between them.
+    /// What to give a client as `bootstrap.servers`: the advertised addresses of all nodes, with commas between them.
     pub fn bootstrap_servers(&self) -> String {
         let state = self.state();
         let listeners = state.listeners.read();
         listeners.iter().map(|(host, port)| format!("{host}:{port}")).collect::<Vec<_>>().join(",")
     }
 
-    /// The addresses that are listened on, with the ports that were taken for port 0.
+    /// The addresses that are listened on, with the ports that were taken for port 0; those of one node after those of another.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// Opens a connection that needs no socket.
+    /// Opens a connection that needs no socket, to the first node where there are several.
     pub fn connect(&self) -> InProcessConnection {
-        transport::connect(self.state(), self.runtime().handle(), self.alive.clone())
+        self.connect_on(self.runtime().handle())
+    }
+
+    /// As [`connect`](Self::connect), served by `runtime` rather than by the broker's own: where the requests come from a
+    /// task of it, no thread has to be woken for them. That runtime must not be blocked while an answer is waited for.
+    pub fn connect_on(&self, runtime: &Handle) -> InProcessConnection {
+        let state = self.state();
+        let node = state.cluster.layout.first();
+        transport::connect(state, runtime, self.alive(), node)
+    }
+
+    /// To be held by everything that may still be at work when the broker is to stop.
+    pub(crate) fn alive(&self) -> impl Clone + Send + 'static + use<> {
+        self.alive.clone()
     }
 
     /// What goes wrong on purpose: rules that strike requests. There are none at the start, and none after a reset.
@@ -423,7 +473,7 @@ impl Broker {
 
     fn stop_all(&mut self) -> Result<(), ShutdownError> {
         let Some(runtime) = self.runtime.take() else { return Ok(()) };
-        let _ = self.stop.send(true);
+        self.doors.stop();
         let state = self.state();
         state.life.stop();
         self.alive = None;

@@ -11,6 +11,7 @@ use klamm_storage::{Home, LogManager, ManagerSettings, OpenError};
 use parking_lot::RwLock;
 
 use crate::clock::Clock;
+use crate::cluster::{ClusterState, Layout, MAX_BROKERS, Placement};
 use crate::complaints::Complaints;
 use crate::config::{BrokerSettings, ConfigStore, Layers};
 use crate::coordinator::group::{GroupCoordinator, GroupSettings};
@@ -44,17 +45,36 @@ pub(crate) struct Plan {
     /// Where a manual clock stands at the start of a life.
     pub(crate) started_ms: i64,
     pub(crate) hand: Arc<Hand>,
+    /// The nodes that there are.
+    layout: Arc<Layout>,
 }
 
 /// A socket that listens, and the address that its clients are told.
 pub(crate) type Bound = (std::net::TcpListener, (String, u16));
 
-/// Listens on each of the addresses; on a free port of this machine alone where there are none.
-pub(crate) fn bind_all(listeners: &[Listener]) -> Result<Vec<Bound>, StartError> {
-    if listeners.is_empty() {
-        return Ok(vec![bind(&Listener { bind: "127.0.0.1:0".to_owned(), advertised: None })?]);
+/// Has each of as many nodes listen on each of the addresses; on a free port of this machine alone where there are none.
+pub(crate) fn bind_all(listeners: &[Listener], nodes: usize) -> Result<Vec<Bound>, StartError> {
+    let anywhere = [Listener { bind: "127.0.0.1:0".to_owned(), advertised: None }];
+    let listeners = if listeners.is_empty() { &anywhere } else { listeners };
+    // Too many are refused later on, with a sentence.
+    let nodes = nodes.min(MAX_BROKERS);
+    let each = (0..nodes).flat_map(|place| listeners.iter().map(move |listener| listener.of_node(place)));
+    each.map(|listener| bind(&listener)).collect()
+}
+
+impl Listener {
+    /// The listener for one node of several: each has another port, where a port was given.
+    fn of_node(&self, place: usize) -> Listener {
+        let shifted = |address: &str| match address.rsplit_once(':') {
+            Some((host, port)) => match port.parse::<u16>() {
+                // Beyond the last port there is none to be had, which binding says.
+                Ok(port) if port > 0 => format!("{host}:{}", usize::from(port).saturating_add(place)),
+                _ => address.to_owned(),
+            },
+            None => address.to_owned(),
+        };
+        Listener { bind: shifted(&self.bind), advertised: self.advertised.as_deref().map(shifted) }
     }
-    listeners.iter().map(bind).collect()
 }
 
 fn bind(listener: &Listener) -> Result<Bound, StartError> {
@@ -87,7 +107,7 @@ fn advertised(listener: &Listener, local: SocketAddr) -> (String, u16) {
     (host.to_owned(), port)
 }
 
-/// The configs by which DescribeConfigs shows where the broker listens and keeps its data, however it was told.
+/// The configs by which DescribeConfigs shows where the first node listens and where the data is, however it was told.
 fn places(bound: &[Bound], home: &Home) -> Result<BTreeMap<String, String>, StartError> {
     let (mut listeners, mut advertised) = (Vec::new(), Vec::new());
     for (index, (listener, (host, port))) in bound.iter().enumerate() {
@@ -111,9 +131,19 @@ struct Place {
     advertised: Vec<(String, u16)>,
 }
 
+/// How often a topic is replicated where nothing is said and there are as many nodes.
+const MOST_REPLICAS: usize = 3;
+
 /// A configuration that shows where the broker is.
-fn config_at(configs: &BTreeMap<String, String>, place: &Place) -> Result<ConfigStore, StartError> {
-    let config = ConfigStore::new(configs.clone())?;
+fn config_at(builder: &BrokerBuilder, place: &Place) -> Result<ConfigStore, StartError> {
+    let mut configs = builder.configs.clone();
+    if builder.brokers > 1 {
+        let replicas = builder.brokers.min(MOST_REPLICAS).to_string();
+        for name in ["default.replication.factor", "offsets.topic.replication.factor"] {
+            configs.entry(name.to_owned()).or_insert_with(|| replicas.clone());
+        }
+    }
+    let config = ConfigStore::new(configs)?;
     place.configs.iter().for_each(|(name, value)| config.note(name, value.clone()));
     Ok(config)
 }
@@ -127,7 +157,8 @@ pub(crate) fn first_life(
         builder.clock = builder.clock.for_journal();
     }
     let advertised = bound.iter().map(|(_, advertised)| advertised.clone()).collect();
-    let place = Place { configs: places(bound, &builder.home)?, advertised };
+    let of_first = bound.len().checked_div(builder.brokers).unwrap_or(0).max(1);
+    let place = Place { configs: places(bound.get(..of_first).unwrap_or(bound), &builder.home)?, advertised };
     begin(builder, place)
 }
 
@@ -139,6 +170,7 @@ pub(crate) fn for_replay(head: &Head) -> Result<Arc<BrokerState>, StartError> {
     };
     let mut builder = Broker::builder().seed(head.seed).clock(clock);
     (builder.topics, builder.configs) = (head.topics.clone(), head.configs.clone());
+    (builder.brokers, builder.racks) = (head.brokers, head.racks.clone());
     let place = Place { configs: head.places.clone(), advertised: head.listeners.clone() };
     let (_, state) = begin(builder, place)?;
     housekeeper::start(&state);
@@ -163,6 +195,8 @@ fn record(
         places: place.configs.clone(),
         listeners: place.advertised.clone(),
         topics: builder.topics.clone(),
+        brokers: builder.brokers,
+        racks: builder.racks.clone(),
         in_folder: matches!(builder.home, Home::Folder(_)),
         had_data,
     };
@@ -170,43 +204,65 @@ fn record(
 }
 
 fn begin(builder: BrokerBuilder, place: Place) -> Result<(Plan, Arc<BrokerState>), StartError> {
-    let config = config_at(&builder.configs, &place)?;
+    let config = config_at(&builder, &place)?;
+    let layout = Arc::new(layout(&builder, &config, place.advertised.len())?);
+    let nodes = layout.ids().len();
     let started_ms = match &builder.base {
         Some(base) => base.time_ms(),
         None => builder.clock.now_ms(),
     };
     let (layers, settings) = (config.layers(), config.settings());
-    let plan =
-        |builder, hand| Plan { layers, settings, topics: TopicImages::default(), started_ms, builder, hand };
+    let topics = TopicImages::default();
+    let at = Arc::clone(&layout);
+    let plan = |builder, hand| Plan { layers, settings, topics, started_ms, builder, hand, layout: at };
     let (plan, state) = match (builder.base.clone(), &builder.home) {
         (Some(_), Home::Folder(folder)) => return Err(SnapshotError::folder(folder, "started").into()),
         (Some(base), Home::Memory) => {
             let seed = Random::from_state(base.contents().random).seed();
             let recorder = record(&builder, &place, seed, true)?;
-            let hand = Hand::new(seed, &builder.clock, Arc::default(), recorder);
+            let hand = Hand::new(seed, &builder.clock, Arc::default(), recorder, nodes);
             let plan = plan(builder, hand);
             let state = thaw(&plan, config, base.contents(), place.advertised)?;
             state.clock.put_to(started_ms);
             (plan, state)
         }
         (None, Home::Folder(_)) => {
-            let state = open(&builder, config, place)?;
+            let state = open(&builder, config, place, layout)?;
             (plan(builder, Arc::clone(&state.hand)), state)
         }
         (None, Home::Memory) => {
             let random = Random::new(builder.seed);
             let recorder = record(&builder, &place, random.seed(), false)?;
-            let hand = Hand::new(random.seed(), &builder.clock, Arc::default(), recorder);
+            let hand = Hand::new(random.seed(), &builder.clock, Arc::default(), recorder, nodes);
             let mut plan = plan(builder, hand);
             let cluster_id = ids::base64(&random.uuid());
-            plan.topics = new_topics(&plan.builder, &config, &random)?;
+            if plan.layout.is_single() {
+                plan.topics = new_topics(&plan.builder, &config, &random)?;
+            }
             let topics = plan.topics.clone();
             let state = in_memory(&plan, config, random, cluster_id, topics, place.advertised)?;
-            return Ok((plan, state));
+            if plan.layout.is_single() {
+                return Ok((plan, state));
+            }
+            (plan, state)
         }
     };
+    settle_in(&state)?;
     create_missing(&plan.builder, &state)?;
     Ok((plan, state))
+}
+
+/// The nodes, as the builder and the configs say.
+fn layout(builder: &BrokerBuilder, config: &ConfigStore, listeners: usize) -> Result<Layout, StartError> {
+    let (settings, count) = (config.settings(), builder.brokers);
+    let each = listeners.checked_div(count).unwrap_or(1);
+    let rack = settings.broker_rack.as_deref();
+    Layout::new(settings.node_id, count, builder.racks.as_deref(), rack, each)
+}
+
+/// Has what a folder or a snapshot holds be led by the nodes that there are.
+fn settle_in(state: &Arc<BrokerState>) -> Result<(), StartError> {
+    state.settle_in().map_err(|error| StartError::Cluster { why: error.to_string() })
 }
 
 /// A life in which everything is as it was when the broker started, but for ids. The draws go on: no id comes twice.
@@ -220,7 +276,12 @@ pub(crate) fn fresh_life(plan: &Plan, old: &BrokerState) -> Result<Arc<BrokerSta
     let random = Random::from_state(old.random.state());
     let topics = plan.topics.with_new_ids(|| random.uuid());
     let listeners = old.listeners.read().clone();
-    Ok(in_memory(plan, config, random, old.cluster_id.clone(), topics, listeners)?)
+    let state = in_memory(plan, config, random, old.cluster_id.clone(), topics, listeners)?;
+    if !plan.layout.is_single() {
+        // Where they go is drawn anew, as their ids are.
+        create_missing(&plan.builder, &state)?;
+    }
+    Ok(state)
 }
 
 /// The builder's topics, with new ids and without records.
@@ -255,9 +316,10 @@ fn in_memory(
     let managing = manager_settings(&config.settings(), &plan.hand.storage);
     let logs = LogManager::open(&Home::Memory, managing)?;
     let metadata = Arc::new(MetadataJournal::of_memory());
-    let topics = Topics::asleep(logs, Arc::clone(&metadata), topics);
+    let topics = Topics::asleep(logs, Arc::clone(&metadata), topics, plan.layout.first());
     let (clock, hand) = (plan.builder.clock.clone(), Arc::clone(&plan.hand));
-    Ok(assemble(Parts { config, clock, random, cluster_id, topics, metadata, listeners, hand }))
+    let layout = Arc::clone(&plan.layout);
+    Ok(assemble(Parts { config, clock, random, cluster_id, topics, metadata, listeners, hand, layout }))
 }
 
 /// A life that begins with what a snapshot holds, in the place of `old`.
@@ -267,7 +329,9 @@ pub(crate) fn life_of(
     contents: &Contents,
 ) -> Result<Arc<BrokerState>, SnapshotError> {
     let config = ConfigStore::of(Arc::clone(&plan.layers), Arc::clone(&plan.settings));
-    thaw(plan, config, contents, old.listeners.read().clone())
+    let state = thaw(plan, config, contents, old.listeners.read().clone())?;
+    state.settle_in().map_err(|error| SnapshotError::Topics(error.to_string()))?;
+    Ok(state)
 }
 
 /// A life that begins with what a snapshot holds. Its clock is still to be put to the snapshot's time.
@@ -295,7 +359,12 @@ fn thaw(
 }
 
 /// Opens what the data folder holds.
-fn open(builder: &BrokerBuilder, config: ConfigStore, place: Place) -> Result<Arc<BrokerState>, StartError> {
+fn open(
+    builder: &BrokerBuilder,
+    config: ConfigStore,
+    place: Place,
+    layout: Arc<Layout>,
+) -> Result<Arc<BrokerState>, StartError> {
     let random = Random::new(builder.seed);
     let storage = Arc::default();
     let logs = LogManager::open(&builder.home, manager_settings(&config.settings(), &storage))?;
@@ -305,16 +374,17 @@ fn open(builder: &BrokerBuilder, config: ConfigStore, place: Place) -> Result<Ar
     let metadata = Arc::new(metadata);
     let had_data = !remembered.records.is_empty();
     let recorder = record(builder, &place, random.seed(), had_data)?;
-    let hand = Hand::new(random.seed(), &builder.clock, storage, recorder);
+    let hand = Hand::new(random.seed(), &builder.clock, storage, recorder, layout.ids().len());
     let state = assemble(Parts {
         config,
         clock: builder.clock.clone(),
         random,
         cluster_id,
-        topics: Topics::new(logs, Arc::clone(&metadata)),
+        topics: Topics::new(logs, Arc::clone(&metadata), layout.first()),
         metadata,
         listeners: place.advertised,
         hand,
+        layout,
     });
     restore(&state, remembered.records)?;
     if had_data {
@@ -356,6 +426,7 @@ struct Parts {
     /// The addresses that clients are told.
     listeners: Vec<(String, u16)>,
     hand: Arc<Hand>,
+    layout: Arc<Layout>,
 }
 
 /// Puts the broker's parts together.
@@ -368,10 +439,9 @@ fn assemble(parts: Parts) -> Arc<BrokerState> {
         timers.journal_to(Arc::clone(recorder));
     }
     Arc::new(BrokerState {
-        life: Life::begin(),
-        node_id: settings.node_id,
+        life: Life::begin(parts.layout.ids().len()),
+        cluster: ClusterState::new(parts.layout),
         cluster_id: parts.cluster_id,
-        rack: settings.broker_rack.clone(),
         groups: GroupCoordinator::new(parts.clock.clone(), Arc::clone(&timers), group_settings),
         timers,
         clock: parts.clock,
@@ -411,10 +481,13 @@ fn restore(state: &BrokerState, remembered: Vec<MetadataRecord>) -> Result<(), S
     }
     for record in remembered {
         match record {
-            MetadataRecord::Topic { name, id, partitions } => {
+            MetadataRecord::Topic { name, id, partitions, placements } => {
                 let overrides = overrides.remove(&name).unwrap_or_default();
                 let options = state.config.topic_options(&overrides);
-                let topic = NewTopic { name: name.clone(), id, partitions, overrides, options };
+                // What cannot be is as good as nothing: then it is on the first node.
+                let sound = placements.iter().all(Placement::is_sound);
+                let placements = placements.into_iter().filter(|_| sound).map(Arc::new).collect();
+                let topic = NewTopic { name: name.clone(), id, partitions, overrides, options, placements };
                 let opened = state.topics.restore(&topic, state.clock.now_ms());
                 opened.map_err(|error| match error {
                     TopicError::Open(error) => StartError::Data(error),
@@ -430,7 +503,7 @@ fn restore(state: &BrokerState, remembered: Vec<MetadataRecord>) -> Result<(), S
 
 fn create_if_missing(state: &BrokerState, name: &str, partitions: Option<i32>) -> Result<(), StartError> {
     let partitions = check_count(&state.config, name, partitions)?;
-    match state.create_topic(name, partitions, BTreeMap::new()) {
+    match state.create_topic(name, partitions, BTreeMap::new(), &state.default_placing()) {
         Ok(_) | Err(TopicError::Exists(_)) => Ok(()),
         Err(error) => Err(StartError::Topic { name: name.to_owned(), why: error.to_string() }),
     }

@@ -7,6 +7,7 @@ use kafka_protocol::error::ResponseError;
 use parking_lot::RwLock;
 
 use crate::clock::Clock;
+use crate::cluster::{ClusterState, Placing};
 use crate::complaints::Complaints;
 use crate::config::ConfigStore;
 use crate::coordinator::group::GroupCoordinator;
@@ -26,9 +27,8 @@ use crate::transport::tcp::Places;
 /// Everything that a handler may reach, in one of the broker's lives.
 pub(crate) struct BrokerState {
     pub(crate) life: Life,
-    pub(crate) node_id: i32,
+    pub(crate) cluster: ClusterState,
     pub(crate) cluster_id: String,
-    pub(crate) rack: Option<String>,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) timers: Arc<Timers>,
@@ -43,7 +43,7 @@ pub(crate) struct BrokerState {
     pub(crate) complaints: Complaints,
     /// What a test has the broker in hand with, over all of its lives.
     pub(crate) hand: Arc<Hand>,
-    /// The addresses that clients are told, one for each listener.
+    /// The addresses that clients are told, one for each listener of each node.
     pub(crate) listeners: RwLock<Vec<(String, u16)>>,
 }
 
@@ -60,10 +60,12 @@ impl BrokerState {
         name: &str,
         partitions: i32,
         overrides: BTreeMap<String, String>,
+        placing: &Placing,
     ) -> Result<Arc<Topic>, TopicError> {
         let options = self.config.topic_options(&overrides);
         let id = self.random.uuid();
-        let new = NewTopic { name: name.to_owned(), id, partitions, overrides, options };
+        let placements = self.place_new(partitions, placing);
+        let new = NewTopic { name: name.to_owned(), id, partitions, overrides, options, placements };
         let created = self.topics.create(new, self.clock.now_ms());
         self.hand.bell.ring();
         created
@@ -85,12 +87,18 @@ impl BrokerState {
         deleted
     }
 
+    /// Where the partitions of a topic go of which nothing is said.
+    pub(crate) fn default_placing(&self) -> Placing {
+        Placing::factor(self.config.settings().default_replication_factor.into())
+    }
+
     /// Creates a topic that a client has asked about, with the broker's defaults.
     pub(crate) fn create_automatically(&self, name: &str) -> Result<(), ResponseError> {
         if matches!(name, OFFSETS_TOPIC | TRANSACTION_TOPIC) {
             return self.ensure_internal(name).map(drop);
         }
-        match self.create_topic(name, self.config.settings().num_partitions, BTreeMap::new()) {
+        let count = self.config.settings().num_partitions;
+        match self.create_topic(name, count, BTreeMap::new(), &self.default_placing()) {
             Ok(_) | Err(TopicError::Exists(_)) => Ok(()),
             Err(error) => Err(crate::error_code::of_topic(&error)),
         }
@@ -101,8 +109,8 @@ impl BrokerState {
         if let Some(topic) = self.topics.get(name) {
             return Ok(topic);
         }
-        let (partitions, overrides) = self.config.internal_topic(name);
-        match self.create_topic(name, partitions, overrides) {
+        let (partitions, replication_factor, overrides) = self.config.internal_topic(name);
+        match self.create_topic(name, partitions, overrides, &Placing::factor(replication_factor)) {
             Ok(topic) => Ok(topic),
             Err(TopicError::Exists(_)) => self.topics.get(name).ok_or(ResponseError::CoordinatorNotAvailable),
             Err(error) => Err(crate::error_code::of_topic(&error)),
@@ -114,12 +122,16 @@ impl BrokerState {
     pub(crate) fn group_coordinator(&self) -> Result<&Arc<GroupCoordinator>, ResponseError> {
         if !self.groups.is_attached() {
             // Fifty logs are made or read: other tasks of this thread move elsewhere meanwhile.
-            tokio::task::block_in_place(|| self.create_or_read_groups())?;
+            tokio::task::block_in_place(|| self.ensure_groups())?;
         }
         Ok(&self.groups)
     }
 
-    fn create_or_read_groups(&self) -> Result<(), ResponseError> {
+    /// Has the topic of offsets be there, and the groups that it remembers.
+    pub(crate) fn ensure_groups(&self) -> Result<(), ResponseError> {
+        if self.groups.is_attached() {
+            return Ok(());
+        }
         let topic = self.ensure_internal(OFFSETS_TOPIC)?;
         self.attach_groups(&topic).map_err(|error| {
             tracing::error!("the topic of offsets cannot be read: {error}");

@@ -83,7 +83,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let topic = |name: &str, id| {
             let (name, id) = (name.to_owned(), Uuid::from_u128(id));
-            MetadataRecord::Topic { name, id, partitions: 1 }
+            MetadataRecord::Topic { name, id, partitions: 1, placements: Vec::new() }
         };
         {
             let (logs, journal, _) = open(folder.path());

@@ -6,13 +6,13 @@
 mod registry;
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use klamm_storage::{AppendError, LogManager, LogOptions, OpenError, StorageError};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use uuid::Uuid;
 
+use crate::cluster::Placement;
 use crate::metadata::{MetadataJournal, MetadataRecord};
 use crate::partition::Partition;
 
@@ -101,6 +101,8 @@ pub(crate) enum TopicError {
     Open(#[from] OpenError),
     #[error("the topic's log cannot be deleted: {0}")]
     Delete(#[from] StorageError),
+    #[error("the epoch of a new leader cannot be written down: {0}")]
+    Epoch(StorageError),
     #[error("the change cannot be remembered: {0}")]
     Journal(#[from] AppendError),
 }
@@ -112,6 +114,8 @@ pub(crate) struct NewTopic {
     pub(crate) partitions: i32,
     pub(crate) overrides: BTreeMap<String, String>,
     pub(crate) options: Arc<LogOptions>,
+    /// Where each partition is; nothing where all are on the first node alone.
+    pub(crate) placements: Vec<Arc<Placement>>,
 }
 
 /// All topics of a broker.
@@ -119,19 +123,28 @@ pub(crate) struct Topics {
     logs: LogManager,
     journal: Arc<MetadataJournal>,
     registry: RwLock<Registry>,
+    /// Where a partition is of which nothing else is said: on the first node alone.
+    sole: Arc<Placement>,
     /// Held for the length of a change, so that changes are remembered in the order in which they are made.
     changing: Mutex<()>,
 }
 
 impl Topics {
-    pub(crate) fn new(logs: LogManager, journal: Arc<MetadataJournal>) -> Self {
-        Topics { logs, journal, registry: RwLock::default(), changing: Mutex::new(()) }
+    pub(crate) fn new(logs: LogManager, journal: Arc<MetadataJournal>, first_node: i32) -> Self {
+        let sole = Arc::new(Placement::on_one(first_node));
+        Topics { logs, journal, registry: RwLock::default(), sole, changing: Mutex::new(()) }
     }
 
     /// Topics that hold what `images` do, in memory. Each is opened when somebody asks for it.
-    pub(crate) fn asleep(logs: LogManager, journal: Arc<MetadataJournal>, images: TopicImages) -> Self {
-        let registry = RwLock::new(Registry::asleep(images));
-        Topics { logs, journal, registry, changing: Mutex::new(()) }
+    pub(crate) fn asleep(
+        logs: LogManager,
+        journal: Arc<MetadataJournal>,
+        images: TopicImages,
+        first_node: i32,
+    ) -> Self {
+        let (registry, sole) =
+            (RwLock::new(Registry::asleep(images)), Arc::new(Placement::on_one(first_node)));
+        Topics { logs, journal, registry, sole, changing: Mutex::new(()) }
     }
 
     pub(crate) fn logs(&self) -> &LogManager {
@@ -195,7 +208,7 @@ impl Topics {
         for (index, log) in (0..).zip(image.partitions.iter()) {
             let options = Arc::clone(&image.options);
             let log = self.logs.open_image(&image.name, index, image.id, options, log, 0)?;
-            partitions.push(Arc::new(Partition::new(index, log)));
+            partitions.push(Arc::new(Partition::new(index, log, self.placed(&image.placements, index))));
         }
         Ok(partitions)
     }
@@ -211,7 +224,7 @@ impl Topics {
     /// If a log cannot be looked at.
     pub(crate) fn freeze(&self) -> Result<TopicImages, StorageError> {
         let frozen = self.logs.freeze()?;
-        Ok(self.registry.write().images(frozen))
+        Ok(self.registry.write().images(frozen, &self.sole))
     }
 
     /// Whether a topic of this name could be created as things stand.
@@ -230,10 +243,13 @@ impl Topics {
         self.check_name_is_free(&new.name)?;
         self.check_room(new.partitions)?;
         // The logs first: if one cannot be opened, nothing is remembered.
-        let topic =
-            Topic::new(&new, self.open_new(&new.name, 0..new.partitions, new.id, &new.options, now_ms)?);
-        let mut records =
-            vec![MetadataRecord::Topic { name: new.name.clone(), id: new.id, partitions: new.partitions }];
+        let topic = Topic::new(&new, self.open_new(&new, 0, now_ms)?);
+        let mut records = vec![MetadataRecord::Topic {
+            name: new.name.clone(),
+            id: new.id,
+            partitions: new.partitions,
+            placements: plain(&new.placements),
+        }];
         records
             .extend(new.overrides.iter().map(|(name, value)| config(&new.name, name, Some(value.clone()))));
         if let Err(error) = self.journal.append(records, now_ms) {
@@ -247,7 +263,7 @@ impl Topics {
     /// Opens a topic that the metadata journal remembers.
     pub(crate) fn restore(&self, known: &NewTopic, now_ms: i64) -> Result<(), TopicError> {
         let partitions = (0..known.partitions)
-            .map(|index| self.open_partition(&known.name, index, known.id, &known.options, now_ms))
+            .map(|index| self.open_partition(known, index, now_ms))
             .collect::<Result<_, _>>()?;
         let topic = Topic::new(known, partitions);
         self.registry.write().add(&topic);
@@ -266,11 +282,13 @@ impl Topics {
         Ok(self.delete_logs(&topic.partitions())?)
     }
 
-    /// Gives a topic more partitions, `count` in all; one that has as many is left alone.
+    /// Gives a topic more partitions, `count` in all; one that has as many is left alone. `placements` says where those
+    /// that are new are.
     pub(crate) fn add_partitions(
         &self,
         topic: &Arc<Topic>,
         count: i32,
+        placements: Vec<Arc<Placement>>,
         now_ms: i64,
     ) -> Result<(), TopicError> {
         let _changing = self.changing.lock();
@@ -281,8 +299,24 @@ impl Topics {
         }
         self.check_room(count.saturating_sub(have))?;
         let options = topic.partition(0).map(|partition| partition.log().options()).unwrap_or_default();
-        let added = self.open_new(&topic.name, have..count, topic.id, &options, now_ms)?;
-        let record = MetadataRecord::Topic { name: topic.name.to_string(), id: topic.id, partitions: count };
+        let mut all: Vec<_> = topic.partitions().iter().map(|partition| partition.placement()).collect();
+        all.extend(placements);
+        all.resize(usize::try_from(count).unwrap_or(0), Arc::clone(&self.sole));
+        let grown = NewTopic {
+            name: topic.name.to_string(),
+            id: topic.id,
+            partitions: count,
+            overrides: BTreeMap::new(),
+            options,
+            placements: self.unless_sole(all),
+        };
+        let added = self.open_new(&grown, have, now_ms)?;
+        let record = MetadataRecord::Topic {
+            placements: plain(&grown.placements),
+            name: grown.name,
+            id: topic.id,
+            partitions: count,
+        };
         if let Err(error) = self.journal.append(vec![record], now_ms) {
             self.take_back(&added);
             return Err(error.into());
@@ -328,18 +362,11 @@ impl Topics {
         self.by_id(topic.id).map(drop).ok_or(TopicError::Unknown)
     }
 
-    /// Opens the logs of partitions that nobody has used yet: all of them, or none.
-    fn open_new(
-        &self,
-        topic: &str,
-        indexes: Range<i32>,
-        id: Uuid,
-        options: &Arc<LogOptions>,
-        now_ms: i64,
-    ) -> Result<Vec<Arc<Partition>>, OpenError> {
+    /// Opens the logs of partitions that nobody has used yet, from `first` on: all of them, or none.
+    fn open_new(&self, new: &NewTopic, first: i32, now_ms: i64) -> Result<Vec<Arc<Partition>>, OpenError> {
         let mut opened = Vec::new();
-        for index in indexes {
-            match self.open_partition(topic, index, id, options, now_ms) {
+        for index in first..new.partitions {
+            match self.open_partition(new, index, now_ms) {
                 Ok(partition) => opened.push(partition),
                 Err(error) => {
                     self.take_back(&opened);
@@ -350,16 +377,58 @@ impl Topics {
         Ok(opened)
     }
 
-    fn open_partition(
+    fn open_partition(&self, of: &NewTopic, index: i32, now_ms: i64) -> Result<Arc<Partition>, OpenError> {
+        let log = self.logs.open_log(&of.name, index, of.id, Arc::clone(&of.options), now_ms)?;
+        Ok(Arc::new(Partition::new(index, log, self.placed(&of.placements, index))))
+    }
+
+    /// Where a partition is.
+    fn placed(&self, placements: &[Arc<Placement>], index: i32) -> Arc<Placement> {
+        let placed = usize::try_from(index).ok().and_then(|index| placements.get(index));
+        Arc::clone(placed.unwrap_or(&self.sole))
+    }
+
+    /// The placements of a topic; nothing if there is nothing to be said.
+    fn unless_sole(&self, placements: Vec<Arc<Placement>>) -> Vec<Arc<Placement>> {
+        if placements.iter().all(|one| *one == self.sole) { Vec::new() } else { placements }
+    }
+
+    /// Puts partitions of a topic elsewhere, and remembers where all of them are.
+    ///
+    /// # Errors
+    /// If that cannot be written down. Partitions before the one that fails have moved then.
+    pub(crate) fn place(
         &self,
-        topic: &str,
-        index: i32,
-        id: Uuid,
-        options: &Arc<LogOptions>,
+        topic: &Arc<Topic>,
+        moved: Vec<(Arc<Partition>, Placement)>,
         now_ms: i64,
-    ) -> Result<Arc<Partition>, OpenError> {
-        let log = self.logs.open_log(topic, index, id, Arc::clone(options), now_ms)?;
-        Ok(Arc::new(Partition::new(index, log)))
+    ) -> Result<(), TopicError> {
+        let _changing = self.changing.lock();
+        self.check_is_there(topic)?;
+        let moved: Vec<_> = moved.into_iter().map(|(partition, to)| (partition, Arc::new(to))).collect();
+        let mut all: Vec<_> = topic.partitions().iter().map(|partition| partition.placement()).collect();
+        for (partition, to) in &moved {
+            if let Some(place) = usize::try_from(partition.index()).ok().and_then(|index| all.get_mut(index))
+            {
+                *place = Arc::clone(to);
+            }
+        }
+        let placements = self.unless_sole(all);
+        let record = MetadataRecord::Topic {
+            name: topic.name.to_string(),
+            id: topic.id,
+            partitions: topic.partition_count(),
+            placements: plain(&placements),
+        };
+        self.journal.append(vec![record], now_ms)?;
+        let placed = moved.into_iter().try_for_each(|(partition, to)| partition.place(to));
+        self.registry.write().note_change(topic);
+        placed.map_err(TopicError::Epoch)
+    }
+
+    /// The names of the topics of which a partition is where `fits` says that none can be.
+    pub(crate) fn misplaced(&self, fits: impl Fn(&Placement) -> bool) -> Vec<Arc<str>> {
+        self.registry.read().misplaced(&self.sole, fits)
     }
 
     /// Deletes the logs of a change that comes to nothing; they would keep their names from being used.
@@ -379,6 +448,11 @@ impl Topics {
         }
         first_error
     }
+}
+
+/// Placements as they are written down.
+fn plain(placements: &[Arc<Placement>]) -> Vec<Placement> {
+    placements.iter().map(|placement| Placement::clone(placement)).collect()
 }
 
 fn config(topic: &str, name: &str, value: Option<String>) -> MetadataRecord {
@@ -412,12 +486,12 @@ mod tests {
     fn open(home: &Home) -> (Topics, Remembered) {
         let logs = LogManager::open(home, ManagerSettings::default()).unwrap();
         let (journal, remembered) = MetadataJournal::open(&logs, 0).unwrap();
-        (Topics::new(logs, Arc::new(journal)), remembered)
+        (Topics::new(logs, Arc::new(journal), 1), remembered)
     }
 
     fn new(name: &str, id: u128, partitions: i32) -> NewTopic {
         let (name, id, options) = (name.to_owned(), Uuid::from_u128(id), Arc::default());
-        NewTopic { name, id, partitions, overrides: BTreeMap::new(), options }
+        NewTopic { name, id, partitions, overrides: BTreeMap::new(), options, placements: Vec::new() }
     }
 
     #[test]
@@ -429,14 +503,15 @@ mod tests {
         topics.delete(&gone, 0).unwrap();
         let unknown = |changed: Result<(), TopicError>| matches!(changed, Err(TopicError::Unknown));
         let configs = BTreeMap::from([("retention.ms".to_owned(), "1".to_owned())]);
-        assert!(unknown(topics.add_partitions(&gone, 2, 0)));
+        assert!(unknown(topics.add_partitions(&gone, 2, Vec::new(), 0)));
         assert!(unknown(topics.set_overrides(&gone, configs.clone(), &Arc::default(), 0)));
         topics.create(new("t", 2, 1), 0).unwrap();
-        assert!(unknown(topics.add_partitions(&gone, 2, 0)));
+        assert!(unknown(topics.add_partitions(&gone, 2, Vec::new(), 0)));
         assert!(unknown(topics.set_overrides(&gone, configs, &Arc::default(), 0)));
         drop(topics);
         let (_, remembered) = open(&home);
-        let topic = MetadataRecord::Topic { name: "t".to_owned(), id: Uuid::from_u128(2), partitions: 1 };
+        let (name, id) = ("t".to_owned(), Uuid::from_u128(2));
+        let topic = MetadataRecord::Topic { name, id, partitions: 1, placements: Vec::new() };
         assert_eq!(remembered.records, [topic]);
         assert_eq!(remembered.deleted.into_iter().collect::<Vec<_>>(), [Uuid::from_u128(1)]);
     }
@@ -448,9 +523,9 @@ mod tests {
         let taken = topics.logs.open_log("t", 2, Uuid::from_u128(9), Arc::default(), 0).unwrap();
         assert!(matches!(topics.create(new("t", 1, 4), 0), Err(TopicError::Open(_))));
         let topic = topics.create(new("t", 2, 1), 0).unwrap();
-        assert!(matches!(topics.add_partitions(&topic, 4, 0), Err(TopicError::Open(_))));
+        assert!(matches!(topics.add_partitions(&topic, 4, Vec::new(), 0), Err(TopicError::Open(_))));
         topics.logs.delete_log(&taken).unwrap();
-        topics.add_partitions(&topic, 4, 0).unwrap();
+        topics.add_partitions(&topic, 4, Vec::new(), 0).unwrap();
         assert_eq!(topic.partition_count(), 4);
     }
 }

@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Weak};
 
-use klamm_broker::Broker;
+use klamm_broker::{Broker, BrokerBuilder, StartError};
 use parking_lot::Mutex;
 
 use crate::error::{ClientError, ErrorKind};
@@ -19,6 +19,22 @@ pub struct EmbeddedBroker(Arc<Shared>);
 struct Shared {
     broker: Broker,
     data_dir: Option<PathBuf>,
+    /// The ids of its nodes, which stay as they are.
+    nodes: Vec<i32>,
+}
+
+impl Shared {
+    fn new(broker: Broker, data_dir: Option<PathBuf>) -> Arc<Self> {
+        let nodes = broker.cluster().nodes().iter().map(|node| node.id).collect();
+        Arc::new(Shared { broker, data_dir, nodes })
+    }
+}
+
+impl EmbeddedBroker {
+    /// The ids of its nodes: one, but for a broker that was given a name by [`embed_broker`].
+    pub(crate) fn node_ids(&self) -> &[i32] {
+        &self.0.nodes
+    }
 }
 
 impl Deref for EmbeddedBroker {
@@ -61,16 +77,46 @@ pub fn embedded_broker(name: &str, data_dir: Option<&Path>) -> Result<EmbeddedBr
     if let Some(folder) = data_dir {
         builder = builder.data_dir(folder);
     }
-    let broker = builder.start().map_err(|error| {
-        ClientError::new(
-            ErrorKind::System,
-            format!("starting the broker embedded://{name}"),
-            error.to_string(),
-        )
-    })?;
-    let shared = Arc::new(Shared { broker, data_dir: data_dir.map(Path::to_owned) });
+    let broker = builder.start().map_err(|error| not_started(name, &error))?;
+    let shared = Shared::new(broker, data_dir.map(Path::to_owned));
     entry.insert_entry(Arc::downgrade(&shared));
     Ok(EmbeddedBroker(shared))
+}
+
+/// Starts a broker as `builder` says, for clients of this process that name `embedded://name`: with several nodes, a clock of
+/// the test's, or whatever else a builder can say. Connections go to each node within the process.
+///
+/// ```
+/// use klamm_broker::{Broker, BrokerBuilder, StartError};
+///
+/// let broker = klamm_client::embed_broker("embed-docs", Broker::builder().brokers(3).topic("orders", 3))?;
+/// let publisher = klamm_client::create_publisher(
+///     "orders",
+///     serde_json::json!({ "destination": "kafka://topic/orders", "bootstrap_servers": "embedded://embed-docs" }),
+/// )?;
+/// broker.cluster().stop_node(2)?;
+/// publisher.publish_acknowledged("an order")?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`ErrorKind::Config`] if a broker of this name is running; [`ErrorKind::System`] if it cannot be started.
+pub fn embed_broker(name: &str, builder: BrokerBuilder) -> Result<EmbeddedBroker, ClientError> {
+    let mut brokers = BROKERS.lock();
+    let entry = brokers.entry(name.to_owned());
+    if matches!(&entry, Entry::Occupied(known) if known.get().strong_count() > 0) {
+        let asked = format!("starting the broker embedded://{name}");
+        return Err(ClientError::new(ErrorKind::Config, asked, "a broker of this name is running already")
+            .remedy("give another name, or let go of the other first"));
+    }
+    let broker = builder.start().map_err(|error| not_started(name, &error))?;
+    let shared = Shared::new(broker, None);
+    entry.insert_entry(Arc::downgrade(&shared));
+    Ok(EmbeddedBroker(shared))
+}
+
+fn not_started(name: &str, why: &StartError) -> ClientError {
+    ClientError::new(ErrorKind::System, format!("starting the broker embedded://{name}"), why.to_string())
 }
 
 fn elsewhere(name: &str, data_dir: Option<&Path>) -> ClientError {
@@ -97,6 +143,16 @@ mod tests {
         drop(second);
         // The folder is free again, for another name.
         embedded_broker("stops again", Some(folder.path())).unwrap();
+    }
+
+    #[test]
+    fn a_name_stands_for_one_broker_at_a_time() {
+        let broker = embed_broker("one at a time", Broker::builder().brokers(2)).unwrap();
+        assert_eq!(broker.node_ids(), [1, 2]);
+        let refused = embed_broker("one at a time", Broker::builder()).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Config);
+        drop(broker);
+        embed_broker("one at a time", Broker::builder()).unwrap();
     }
 
     #[test]

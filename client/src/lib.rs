@@ -78,7 +78,7 @@ pub use codec::{Codec, CodecError, Json};
 pub use config::{CommandConfig, Config, Node, Properties, create_node};
 pub use dead_letter::DEAD_LETTER_HEADERS;
 pub use details::{AssignedPartition, PublisherDetails, SubscriberDetails};
-pub use embedded::{EmbeddedBroker, embedded_broker};
+pub use embedded::{EmbeddedBroker, embed_broker, embedded_broker};
 pub use error::{ClientError, ErrorKind};
 pub use factory::{
     Library, LibraryInfo, create_pipeline, create_publisher, create_resilient_consumer,

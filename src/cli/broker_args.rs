@@ -20,6 +20,14 @@ pub(crate) struct BrokerArgs {
     #[arg(long, value_name = "KEY=VALUE")]
     config: Vec<String>,
 
+    /// Stand for this many nodes, each with ports of its own, with one log behind them.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    brokers: usize,
+
+    /// The racks of the nodes, with commas between them: one for each, in the order of their ids.
+    #[arg(long, value_name = "RACK,...", value_delimiter = ',')]
+    racks: Vec<String>,
+
     /// Draw every random choice (ids, chances of faults) from this seed.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -41,7 +49,10 @@ pub(crate) struct BrokerArgs {
 impl BrokerArgs {
     /// A builder of such a broker, with the listeners that a properties file names and no other.
     pub(crate) fn builder(&self) -> Result<BrokerBuilder, Box<dyn Error>> {
-        let mut builder = Broker::builder();
+        let mut builder = Broker::builder().brokers(self.brokers);
+        if !self.racks.is_empty() {
+            builder = builder.racks(&self.racks);
+        }
         if let Some(file) = &self.properties {
             let text = std::fs::read_to_string(file)
                 .map_err(|error| format!("cannot read the properties file {}: {error}", file.display()))?;

@@ -54,5 +54,5 @@ fn replace(cx: &RequestContext, resource: &AlterConfigsResource, validate_only: 
             value: config.value.as_ref().map(StrBytes::as_str),
         })
         .collect();
-    alter(&cx.broker, resource.resource_type, &resource.resource_name, Wish::Replace(&changes), validate_only)
+    alter(cx, resource.resource_type, &resource.resource_name, Wish::Replace(&changes), validate_only)
 }

@@ -13,9 +13,10 @@ use kafka_protocol::messages::create_partitions_response::CreatePartitionsTopicR
 use kafka_protocol::messages::{CreatePartitionsRequest, CreatePartitionsResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
+use crate::cluster::Placing;
 use crate::context::{Answer, RequestContext};
 use crate::error_code::Told;
-use crate::placement::{MAX_CHANGES_PER_REQUEST, check_more};
+use crate::placement::{Cluster, MAX_CHANGES_PER_REQUEST, check_more};
 use crate::topics::OFFSETS_TOPIC;
 
 /// What an answer takes for each topic that is named.
@@ -64,7 +65,16 @@ fn add(
         assignments.iter().map(|one| one.broker_ids.iter().map(|broker| broker.0).collect()).collect()
     });
     let have = topic.partition_count();
-    let more = check_more(&asked.name, have, asked.count, assignments.as_deref(), cx.broker.node_id)?;
+    let (settings, alive) = (cx.broker.config.settings(), cx.broker.alive_nodes());
+    let cluster = Cluster {
+        nodes: cx.broker.cluster.layout.ids(),
+        alive: &alive,
+        num_partitions: settings.num_partitions,
+        replication_factor: settings.default_replication_factor,
+    };
+    // As many as the first partition has, as in Kafka.
+    let replicas = topic.partition(0).map_or(1, |first| first.placement().replicas.len());
+    let more = check_more(&asked.name, have, asked.count, assignments.as_deref(), (replicas, &cluster))?;
     if *asked.name == *OFFSETS_TOPIC {
         let sentence = format!("'{OFFSETS_TOPIC}' keeps its partitions: with more, groups would lose their offsets.");
         return Err(Told::new(ResponseError::InvalidRequest, sentence));
@@ -76,7 +86,10 @@ fn add(
     *room -= more;
     topics.check_room(more)?;
     if !validate_only {
-        topics.add_partitions(&topic, asked.count, cx.broker.clock.now_ms())?;
+        let automatic = Placing::Automatic { replication_factor: replicas };
+        let placing = assignments.map_or(automatic, Placing::Manual);
+        let placements = cx.broker.place_new(more, &placing);
+        topics.add_partitions(&topic, asked.count, placements, cx.broker.clock.now_ms())?;
         cx.broker.hand.bell.ring();
     }
     Ok(())

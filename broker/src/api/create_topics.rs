@@ -17,6 +17,7 @@ use kafka_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse, TopicN
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
+use crate::cluster::Placing;
 use crate::context::{Answer, RequestContext};
 use crate::error_code::Told;
 use crate::metadata::METADATA_TOPIC;
@@ -32,6 +33,7 @@ const DESCRIBES: i16 = 5;
 struct Plan {
     name: TopicName,
     partitions: i32,
+    placing: Placing,
     overrides: BTreeMap<String, String>,
 }
 
@@ -51,9 +53,10 @@ fn create_all(cx: &RequestContext, request: &CreateTopicsRequest) -> Vec<Creatab
     }
     let (once, twice) = by_number(&request.topics);
     let (prohibited, asked): (Vec<_>, Vec<_>) = once.into_iter().partition(|topic| is_prohibited(&topic.name));
-    let settings = cx.broker.config.settings();
+    let (settings, alive) = (cx.broker.config.settings(), cx.broker.alive_nodes());
     let cluster = Cluster {
-        node_id: cx.broker.node_id,
+        nodes: cx.broker.cluster.layout.ids(),
+        alive: &alive,
         num_partitions: settings.num_partitions,
         replication_factor: settings.default_replication_factor,
     };
@@ -110,7 +113,7 @@ fn wanted(topic: &CreatableTopic) -> Wanted {
 }
 
 /// Checks everything about a topic, in Kafka's order: name, configs, replicas and partitions.
-fn plan(cx: &RequestContext, topic: &CreatableTopic, cluster: &Cluster) -> Result<Plan, Told> {
+fn plan(cx: &RequestContext, topic: &CreatableTopic, cluster: &Cluster<'_>) -> Result<Plan, Told> {
     let wanted = wanted(topic);
     cx.broker.topics.check_name_is_free(&topic.name)?;
     let listed = topic.configs.iter().map(|config| (config.name.as_str(), config.value.as_deref()));
@@ -118,7 +121,7 @@ fn plan(cx: &RequestContext, topic: &CreatableTopic, cluster: &Cluster) -> Resul
     let overrides = overrides.map_err(|error| Told::new(ResponseError::InvalidConfig, error.to_string()))?;
     let partitions = wanted.check(cluster)?;
     cx.broker.topics.check_room(partitions)?;
-    Ok(Plan { name: topic.name.clone(), partitions, overrides })
+    Ok(Plan { name: topic.name.clone(), partitions, placing: wanted.placing(cluster), overrides })
 }
 
 impl Plan {
@@ -133,7 +136,7 @@ fn carry_out(cx: &RequestContext, plan: Plan, validate_only: bool) -> Result<Cre
     let (id, overrides) = if validate_only {
         (broker.random.uuid(), plan.overrides)
     } else {
-        let topic = broker.create_topic(&plan.name, plan.partitions, plan.overrides)?;
+        let topic = broker.create_topic(&plan.name, plan.partitions, plan.overrides, &plan.placing)?;
         (topic.id(), BTreeMap::clone(&topic.overrides()))
     };
     let result = CreatableTopicResult::default().with_name(plan.name).with_topic_id(id).with_error_message(None);
@@ -148,7 +151,10 @@ fn carry_out(cx: &RequestContext, plan: Plan, validate_only: bool) -> Result<Cre
             .with_config_source(entry.source.wire())
             .with_is_sensitive(entry.sensitive)
     });
-    Ok(result.with_num_partitions(plan.partitions).with_replication_factor(1).with_configs(Some(configs.collect())))
+    Ok(result
+        .with_num_partitions(plan.partitions)
+        .with_replication_factor(plan.placing.replicas())
+        .with_configs(Some(configs.collect())))
 }
 
 fn refused(name: &TopicName, told: Told) -> CreatableTopicResult {

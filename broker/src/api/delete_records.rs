@@ -74,5 +74,6 @@ fn try_delete(cx: &RequestContext, name: &TopicName, index: i32, before: i64) ->
     if topic.is_internal() {
         return Err(ResponseError::InvalidTopicException);
     }
+    cx.check_leads(&partition)?;
     partition.delete_records(before)
 }

@@ -2,7 +2,8 @@
 //!
 //! From version 1 on entries carry their source and, if asked for, synonyms; from version 3 their type. The
 //! documentation of a config, which version 3 can ask for, is not kept: it stays null. A resource type that nobody knows
-//! fails the whole request, each resource with the same error, as in Kafka. Of loggers there is only `root`.
+//! fails the whole request, each resource with the same error, as in Kafka. Of loggers there is only `root`. A node answers
+//! for itself alone; what is set dynamically for one node counts for all of them.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
@@ -12,13 +13,13 @@ use kafka_protocol::messages::describe_configs_response::{
 use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use crate::config::describe::{ConfigEntry, Keys};
+use crate::config::Source;
+use crate::config::describe::{ConfigEntry, Keys, Synonym};
 use crate::config::{
     BROKER_RESOURCE, CLIENT_METRICS_RESOURCE, LOGGER_RESOURCE, RESOURCE_TYPES, TOPIC_RESOURCE, loggers,
 };
 use crate::context::{Answer, RequestContext};
 use crate::limits::MAX_DESCRIBED_CONFIGS;
-use crate::state::BrokerState;
 use crate::topics;
 
 /// What Kafka says of an error that it has no sentence for.
@@ -41,7 +42,7 @@ pub(crate) async fn handle(
                 format!("One answer holds {MAX_DESCRIBED_CONFIGS} configs at the most."),
             ))
         } else {
-            describe(&cx.broker, resource)
+            describe(cx, resource)
         };
         room = room.saturating_sub(described.as_ref().map_or(0, Vec::len));
         let result = DescribeConfigsResult::default()
@@ -62,9 +63,10 @@ pub(crate) async fn handle(
 }
 
 fn describe(
-    broker: &BrokerState,
+    cx: &RequestContext,
     resource: &DescribeConfigsResource,
 ) -> Result<Vec<ConfigEntry>, (ResponseError, String)> {
+    let broker = &cx.broker;
     let name = resource.resource_name.as_str();
     let named: Vec<&str> = resource.configuration_keys.iter().flatten().map(StrBytes::as_str).collect();
     let keys = Keys::of(&named);
@@ -80,12 +82,12 @@ fn describe(
         }
         BROKER_RESOURCE if name.is_empty() => Ok(layers.describe_cluster(keys)),
         BROKER_RESOURCE => {
-            check_broker_id(name, broker.node_id, " or empty string, but")?;
-            Ok(layers.describe_broker(keys))
+            check_broker_id(name, cx.node(), " or empty string, but")?;
+            Ok(of_node(cx, layers.describe_broker(keys)))
         }
         LOGGER_RESOURCE if name.is_empty() => invalid("Broker id must not be empty"),
         LOGGER_RESOURCE => {
-            check_broker_id(name, broker.node_id, " but")?;
+            check_broker_id(name, cx.node(), " but")?;
             Ok(loggers::describe(keys))
         }
         CLIENT_METRICS_RESOURCE if name.is_empty() => {
@@ -95,6 +97,42 @@ fn describe(
         _ if name.is_empty() => invalid("Group name must not be empty"),
         _ => Ok(layers.describe_group(name, keys)),
     }
+}
+
+/// The configs of the node that is asked. All nodes have the same but for what says which they are.
+fn of_node(cx: &RequestContext, mut entries: Vec<ConfigEntry>) -> Vec<ConfigEntry> {
+    let (broker, node) = (&cx.broker, cx.node());
+    let layout = &broker.cluster.layout;
+    if layout.is_single() {
+        return entries;
+    }
+    let listeners = || {
+        let addresses = layout.listeners(node).enumerate().map(|(place, listener)| {
+            let name = if place == 0 { "PLAINTEXT".to_owned() } else { format!("PLAINTEXT_{}", place + 1) };
+            let (host, port) = broker.advertised(listener);
+            format!("{name}://{host}:{port}")
+        });
+        addresses.collect::<Vec<_>>().join(",")
+    };
+    for entry in &mut entries {
+        let value = match entry.name.as_str() {
+            "node.id" | "broker.id" => Some(node.to_string()),
+            "broker.rack" => layout.rack(node).map(str::to_owned),
+            // The first node's are shown as they are bound.
+            "listeners" | "advertised.listeners" if node != layout.first() => Some(listeners()),
+            _ => continue,
+        };
+        if entry.source == Source::Default && value.is_some() {
+            entry.source = Source::Static;
+            let name = entry.name.clone();
+            entry.synonyms.insert(0, Synonym { name, value: value.clone(), source: Source::Static });
+        }
+        for synonym in entry.synonyms.iter_mut().filter(|synonym| synonym.source == Source::Static) {
+            synonym.value.clone_from(&value);
+        }
+        entry.value = value;
+    }
+    entries
 }
 
 fn check_broker_id(name: &str, own: i32, but: &str) -> Result<(), (ResponseError, String)> {

@@ -22,12 +22,13 @@ pub(crate) async fn handle(
 ) -> Answer<DescribeGroupsResponse> {
     let operations = if request.include_authorized_operations { GROUP_OPERATIONS } else { NOT_ASKED };
     let describe = |id: GroupId| {
-        let described = match cx.broker.groups.describe(&id) {
-            Some(view) => {
+        let described = match (cx.check_coordinates(&id), cx.broker.groups.describe(&id)) {
+            (Err(error), _) => DescribedGroup::default().with_error_code(error.code()).with_error_message(None),
+            (Ok(()), Some(view)) => {
                 cx.spend(size(&view))?;
                 described(view)
             }
-            None => unknown(cx.version(), &id),
+            (Ok(()), None) => unknown(cx.version(), &id),
         };
         let operations = if described.error_code == 0 { operations } else { NOT_ASKED };
         Ok(described.with_group_id(id).with_authorized_operations(operations))

@@ -1,6 +1,6 @@
 //! DescribeLogDirs, versions 1 to 4 (KIP-113): how large the partitions are in the data folder.
 //!
-//! There is one folder. Its space on the disk comes with version 4 (KIP-827). A broker in memory names a folder that
+//! There is one folder, in which each node shows the partitions that it keeps a replica of. Its space on the disk comes with version 4 (KIP-827). A broker in memory names a folder that
 //! says so, and no space. Partitions that do not exist are left out. No replica is ever on its way to another folder, so
 //! nothing lags behind.
 
@@ -36,7 +36,7 @@ pub(crate) async fn handle(
 fn describe(cx: &RequestContext, asked: Option<&[DescribableLogDirTopic]>) -> DescribeLogDirsResult {
     let topics = &cx.broker.topics;
     let described = match asked {
-        None => topics.all().iter().map(|topic| describe_topic(topic, |_| true)).collect(),
+        None => topics.all().iter().map(|topic| describe_topic(cx, topic, |_| true)).collect(),
         Some(asked) => {
             let mut named: BTreeMap<&str, BTreeSet<i32>> = BTreeMap::new();
             for topic in asked {
@@ -44,7 +44,7 @@ fn describe(cx: &RequestContext, asked: Option<&[DescribableLogDirTopic]>) -> De
             }
             let found = named.into_iter().filter_map(|(name, indexes)| Some((topics.get(name)?, indexes)));
             let described =
-                found.map(|(topic, indexes)| describe_topic(&topic, |index| indexes.contains(&index)));
+                found.map(|(topic, indexes)| describe_topic(cx, &topic, |index| indexes.contains(&index)));
             described.filter(|topic| !topic.partitions.is_empty()).collect()
         }
     };
@@ -62,9 +62,16 @@ fn describe(cx: &RequestContext, asked: Option<&[DescribableLogDirTopic]>) -> De
         .with_usable_bytes(usable)
 }
 
-fn describe_topic(topic: &Topic, wanted: impl Fn(i32) -> bool) -> DescribeLogDirsTopic {
+fn describe_topic(
+    cx: &RequestContext,
+    topic: &Topic,
+    wanted: impl Fn(i32) -> bool,
+) -> DescribeLogDirsTopic {
     let partitions = topic.partitions();
-    let described = partitions.iter().filter(|partition| wanted(partition.index())).map(describe_partition);
+    let here = |partition: &&Arc<Partition>| {
+        wanted(partition.index()) && partition.placement().replicas.contains(&cx.node())
+    };
+    let described = partitions.iter().filter(here).map(describe_partition);
     DescribeLogDirsTopic::default()
         .with_name(TopicName(StrBytes::from_string(topic.name().to_string())))
         .with_partitions(described.collect())

@@ -51,6 +51,7 @@ fn producers(cx: &RequestContext, name: &str, index: i32) -> Result<Vec<Producer
     };
     // Kafka has no sentence for a partition that its topic does not have.
     let partition = topic.partition(index).ok_or(Told { error: unknown, message: None })?;
+    cx.check_leads(&partition).map_err(|error| Told { error, message: None })?;
     let active = partition.log().active_producers();
     let described = active.into_iter().map(|producer| {
         ProducerState::default()

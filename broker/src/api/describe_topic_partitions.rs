@@ -4,7 +4,8 @@
 //! partitions as the request asks for, at least one, at most `max.request.partition.size.limit`; the cursor in the
 //! answer names the partition with which the next one begins. Operations are always filled in.
 //!
-//! With one replica for each partition none is ever eligible to lead without being in sync: those lists are empty.
+//! Replicas that may lead without being in sync are those that went when too few were left (`min.insync.replicas`). None is
+//! ever lost without that being known, so that the list of those last known stays empty.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +19,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use crate::context::{Answer, RequestContext};
+use crate::context::{Answer, RequestContext, code};
 use crate::operations::{NOT_ASKED, TOPIC_OPERATIONS};
 use crate::partition::Partition;
 use crate::topics::{Topic, check_name, is_internal};
@@ -106,14 +107,19 @@ fn describe(
 }
 
 fn describe_partition(cx: &RequestContext, partition: &Partition) -> DescribeTopicPartitionsResponsePartition {
-    let node = BrokerId(cx.broker.node_id);
+    let (leadership, placement) = (partition.leadership(), partition.placement());
+    let leader = leadership.leader.filter(|leader| cx.broker.is_alive(*leader));
+    let error = leader.is_none().then_some(ResponseError::LeaderNotAvailable);
+    let ids = |nodes: &[i32]| nodes.iter().copied().map(BrokerId).collect();
     DescribeTopicPartitionsResponsePartition::default()
+        .with_error_code(code(error))
         .with_partition_index(partition.index())
-        .with_leader_id(node)
-        .with_leader_epoch(partition.leader_epoch())
-        .with_replica_nodes(vec![node])
-        .with_isr_nodes(vec![node])
-        .with_eligible_leader_replicas(Some(Vec::new()))
+        .with_leader_id(BrokerId(leader.unwrap_or(-1)))
+        .with_leader_epoch(leadership.epoch)
+        .with_replica_nodes(ids(&placement.replicas))
+        .with_isr_nodes(ids(&placement.isr))
+        .with_offline_replicas(ids(&cx.broker.offline(&placement)))
+        .with_eligible_leader_replicas(Some(ids(&placement.elr)))
         .with_last_known_elr(Some(Vec::new()))
 }
 

@@ -2,8 +2,11 @@
 //!
 //! Topics go by name up to version 12 and by id from 13 (KIP-516); sessions come with version 7 (KIP-227); a diverging
 //! epoch is told from version 12 (KIP-595). Max wait is real time, whatever clock the broker follows: it is the
-//! client's patience, not the broker's state. The answer never names a preferred replica, since there is one node.
+//! client's patience, not the broker's state. From version 11 on a replica can be read from that does not lead, and a client
+//! that tells its rack is sent to one in it where `replica.selector.class` says so (KIP-392); from 16 on who comes to the
+//! wrong node is told who leads (KIP-951).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,10 +16,15 @@ use kafka_protocol::messages::FetchRequest;
 use kafka_protocol::messages::fetch_request::FetchPartition;
 
 use crate::context::{Answer, RequestContext};
-use crate::fetch::{FetchAnswer, FetchedPartition, FetchedTopic, PartitionKey, Plan, Reader, SessionRequest, Target};
+use crate::fetch::{
+    Endpoint, FetchAnswer, FetchedPartition, FetchedTopic, Near, PartitionKey, Plan, Reader, SessionRequest, Target,
+};
 
 /// From this version on topics are given by their ids.
 const TOPIC_IDS: i16 = 13;
+
+/// From this version on a client can read from replicas that do not lead.
+const FROM_FOLLOWERS: i16 = 11;
 
 /// The highest isolation level that there is: 0 reads everything, 1 what is committed.
 const READ_COMMITTED: i8 = 1;
@@ -44,12 +52,17 @@ pub(crate) async fn handle(cx: &RequestContext, request: FetchRequest) -> Answer
         Err(error) => return Ok(FetchAnswer { error_code: error.code(), ..FetchAnswer::default() }),
     };
     let read = |targets| {
-        let mut reader = Reader::new(broker, targets, uses_topic_ids);
+        let mut reader = Reader::new(broker, cx.node(), targets, uses_topic_ids);
         let settings = broker.config.settings();
         let most = usize::try_from(settings.fetch_max_bytes).unwrap_or(0);
         reader.max_bytes = usize::try_from(request.max_bytes).unwrap_or(0).min(most);
         reader.fails_first = request.max_bytes < 0;
         reader.as_follower = is_follower(&request);
+        if !broker.cluster.layout.is_single() {
+            reader.from_followers = cx.version() >= FROM_FOLLOWERS;
+            let rack = Some(&request.rack_id).filter(|rack| !rack.is_empty() && settings.selects_by_rack());
+            reader.near = rack.map(|rack| Near { broker: Arc::clone(broker), rack: rack.to_string() });
+        }
         reader.min_bytes = usize::try_from(request.min_bytes).unwrap_or(0).min(most);
         reader.read_committed = request.isolation_level == READ_COMMITTED;
         if let Some(verdict) = cx.verdict() {
@@ -75,7 +88,23 @@ pub(crate) async fn handle(cx: &RequestContext, request: FetchRequest) -> Answer
             (session.id(), partitions)
         }
     };
-    Ok(FetchAnswer { session_id, topics: by_topic(partitions), ..FetchAnswer::default() })
+    let endpoints = endpoints(cx, &partitions);
+    Ok(FetchAnswer { session_id, topics: by_topic(partitions), endpoints, ..FetchAnswer::default() })
+}
+
+/// Where the leaders are that the answer names, where there are several nodes.
+fn endpoints(cx: &RequestContext, partitions: &[(PartitionKey, FetchedPartition)]) -> Vec<Endpoint> {
+    let layout = &cx.broker.cluster.layout;
+    if layout.is_single() {
+        return Vec::new();
+    }
+    let leaders = partitions.iter().filter_map(|(_, partition)| partition.current_leader);
+    let leaders: BTreeSet<i32> = leaders.map(|(leader, _)| leader).collect();
+    let endpoint = |node: i32| {
+        let (host, port) = cx.endpoint(node);
+        Endpoint { node, host, port, rack: layout.rack(node).map(str::to_owned) }
+    };
+    leaders.into_iter().map(endpoint).collect()
 }
 
 /// Whether another broker asks, to copy the partitions: none is assigned any.

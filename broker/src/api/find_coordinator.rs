@@ -1,6 +1,7 @@
 //! FindCoordinator, versions 0 to 6: which broker looks after a group, a transactional id or a share partition.
 //!
-//! This one does, whatever the key. From version 4 several keys are asked for at once (KIP-699). The topic of offsets
+//! After a group looks the node that leads its partition of the topic of offsets; after the rest the one that is asked. From
+//! version 4 several keys are asked for at once (KIP-699). The topic of offsets
 //! is created by the first that asks for a group, and is there when the answer comes: Kafka answers
 //! COORDINATOR_NOT_AVAILABLE meanwhile, and the client asks again. Share partitions are known from version 6 on.
 
@@ -58,11 +59,14 @@ fn find(cx: &RequestContext, key_type: i8, key: &str) -> Found {
     if key_type == SHARE_KEY && (cx.version() < SHARE || !is_share_partition(key)) {
         return invalid();
     }
+    let mut node = cx.node();
     if key_type == GROUP_KEY {
         cx.broker.group_coordinator().map_err(|_| ResponseError::CoordinatorNotAvailable)?;
+        let leader = cx.broker.coordinator_of(key).filter(|leader| cx.broker.is_alive(*leader));
+        node = leader.ok_or(ResponseError::CoordinatorNotAvailable)?;
     }
-    let (host, port) = cx.broker.advertised(cx.peer.listener);
-    Ok((cx.broker.node_id, host, port))
+    let (host, port) = cx.endpoint(node);
+    Ok((node, host, port))
 }
 
 /// Whether `key` is a group, a topic id and a partition, with colons between them.

@@ -8,6 +8,9 @@ use crate::context::{Answer, RequestContext, code};
 
 pub(crate) async fn handle(cx: &RequestContext, request: HeartbeatRequest) -> Answer<HeartbeatResponse> {
     let instance_id = request.group_instance_id.as_deref();
+    if let Err(error) = cx.check_coordinates(&request.group_id) {
+        return Ok(HeartbeatResponse::default().with_error_code(error.code()));
+    }
     let groups = &cx.broker.groups;
     let beat = groups.heartbeat(&request.group_id, &request.member_id, instance_id, request.generation_id);
     Ok(HeartbeatResponse::default().with_error_code(code(beat.err())))

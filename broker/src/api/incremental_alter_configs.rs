@@ -50,5 +50,5 @@ fn change(cx: &RequestContext, resource: &AlterConfigsResource, validate_only: b
             value: config.value.as_ref().map(StrBytes::as_str),
         })
         .collect();
-    alter(&cx.broker, resource.resource_type, &resource.resource_name, Wish::Change(&changes), validate_only)
+    alter(cx, resource.resource_type, &resource.resource_name, Wish::Change(&changes), validate_only)
 }

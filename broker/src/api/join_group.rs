@@ -35,11 +35,12 @@ pub(crate) async fn handle(cx: &RequestContext, request: JoinGroupRequest) -> An
     }
     let member_id = request.member_id.clone();
     let group_id = request.group_id.clone();
-    let joined = match cx.broker.group_coordinator() {
+    let coordinator = cx.broker.group_coordinator();
+    let joined = match cx.check_coordinates(&group_id).and(coordinator) {
         Ok(groups) => groups.join(&group_id, join(cx, request)).await,
         Err(error) => Ok(Joined::refused(error, &member_id)),
     };
-    // Nobody answers any longer if the topic of offsets is deleted meanwhile.
+    // Nobody answers any longer if the topic of offsets is deleted meanwhile, or another node has become coordinator.
     let gone = |_| Joined::refused(ResponseError::NotCoordinator, &member_id);
     Ok(response(cx.version(), joined.unwrap_or_else(gone)))
 }

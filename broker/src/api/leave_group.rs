@@ -22,7 +22,8 @@ pub(crate) async fn handle(cx: &RequestContext, request: LeaveGroupRequest) -> A
         vec![Leaving { member_id: request.member_id.to_string(), instance_id: None, error: None }]
     };
     let response = LeaveGroupResponse::default();
-    let left = match cx.broker.groups.leave(&request.group_id, leaving) {
+    let coordinates = cx.check_coordinates(&request.group_id);
+    let left = match coordinates.and_then(|()| cx.broker.groups.leave(&request.group_id, leaving)) {
         Ok(left) => left,
         Err(error) => return Ok(response.with_error_code(error.code())),
     };

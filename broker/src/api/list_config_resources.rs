@@ -41,6 +41,6 @@ fn names(broker: &BrokerState, resource_type: i8) -> Vec<String> {
         GROUP_RESOURCE => layers.groups.keys().cloned().collect(),
         CLIENT_METRICS_RESOURCE => layers.client_metrics.keys().cloned().collect(),
         TOPIC_RESOURCE => broker.topics.all().iter().map(|topic| topic.name().to_string()).collect(),
-        _ => vec![broker.node_id.to_string()],
+        _ => broker.alive_nodes().iter().map(i32::to_string).collect(),
     }
 }

@@ -1,4 +1,4 @@
-//! ListGroups, versions 0 to 5: which groups there are.
+//! ListGroups, versions 0 to 5: which groups the node that is asked coordinates.
 //!
 //! From version 4 states can be asked for (KIP-518), from 5 types (KIP-848); both ignore case, and what is no state or
 //! type matches nothing.
@@ -14,7 +14,11 @@ pub(crate) async fn handle(cx: &RequestContext, request: ListGroupsRequest) -> A
     let wanted = |filter: &[StrBytes], name: &str| {
         filter.is_empty() || filter.iter().any(|wanted| wanted.eq_ignore_ascii_case(name))
     };
+    let coordinates = cx.broker.coordinates(cx.node());
     let groups = cx.broker.groups.list(|group| {
+        if !coordinates(group.id()) {
+            return None;
+        }
         let (state, kind) = (group.state().name(), GROUP_TYPE_CLASSIC);
         if !wanted(&request.states_filter, state) || !wanted(&request.types_filter, kind) {
             return None;

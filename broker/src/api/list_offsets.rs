@@ -85,6 +85,7 @@ fn find(
     let partition = topic.and_then(|topic| topic.partition(asked.partition_index));
     let partition = partition.ok_or(ResponseError::UnknownTopicOrPartition)?;
     partition.check_leader_epoch(asked.current_leader_epoch)?;
+    cx.check_leads(&partition)?;
     partition.find_offset(spec, read_committed)
 }
 

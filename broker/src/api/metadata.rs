@@ -2,7 +2,8 @@
 //!
 //! Version 0 asks for all topics with an empty list, later ones with null. Topics go by id from version 10 (KIP-516).
 //! A topic that does not exist is created where the request and `auto.create.topics.enable` allow it; as in Kafka the
-//! answer is UNKNOWN_TOPIC_OR_PARTITION that one time, and the client asks again.
+//! answer is UNKNOWN_TOPIC_OR_PARTITION that one time, and the client asks again. Of several nodes those are listed that
+//! are there; a partition that nobody leads has LEADER_NOT_AVAILABLE and the leader -1.
 
 use std::collections::HashSet;
 
@@ -55,17 +56,19 @@ fn wrong_ids(cx: &RequestContext, request: &MetadataRequest) -> Option<ResponseE
 
 fn response(cx: &RequestContext, with_operations: bool) -> MetadataResponse {
     let broker = &cx.broker;
-    let (host, port) = broker.advertised(cx.peer.listener);
-    let node = MetadataResponseBroker::default()
-        .with_node_id(BrokerId(broker.node_id))
-        .with_host(StrBytes::from_string(host))
-        .with_port(port.into())
-        .with_rack(broker.rack.clone().map(StrBytes::from_string));
+    let node = |node: i32| {
+        let (host, port) = cx.endpoint(node);
+        MetadataResponseBroker::default()
+            .with_node_id(BrokerId(node))
+            .with_host(StrBytes::from_string(host))
+            .with_port(port.into())
+            .with_rack(broker.cluster.layout.rack(node).map(|rack| StrBytes::from_string(rack.to_owned())))
+    };
     let operations = if with_operations { CLUSTER_OPERATIONS } else { NOT_ASKED };
     MetadataResponse::default()
-        .with_brokers(vec![node])
+        .with_brokers(broker.alive_nodes().into_iter().map(node).collect())
         .with_cluster_id(Some(StrBytes::from_string(broker.cluster_id.clone())))
-        .with_controller_id(BrokerId(broker.node_id))
+        .with_controller_id(BrokerId(broker.controller().unwrap_or(NOBODY)))
         .with_cluster_authorized_operations(operations)
 }
 
@@ -152,11 +155,23 @@ fn describe(cx: &RequestContext, topic: &Topic) -> MetadataResponseTopic {
 }
 
 fn describe_partition(cx: &RequestContext, partition: &Partition) -> MetadataResponsePartition {
-    let node = BrokerId(cx.broker.node_id);
+    let (leadership, placement) = (partition.leadership(), partition.placement());
+    // A leader that is about to be replaced is no leader to send anybody to.
+    let leader = leadership.leader.filter(|leader| cx.broker.is_alive(*leader));
+    let error = leader.is_none().then_some(ResponseError::LeaderNotAvailable);
     MetadataResponsePartition::default()
+        .with_error_code(code(error))
         .with_partition_index(partition.index())
-        .with_leader_id(node)
-        .with_leader_epoch(partition.leader_epoch())
-        .with_replica_nodes(vec![node])
-        .with_isr_nodes(vec![node])
+        .with_leader_id(BrokerId(leader.unwrap_or(NOBODY)))
+        .with_leader_epoch(leadership.epoch)
+        .with_replica_nodes(ids(&placement.replicas))
+        .with_isr_nodes(ids(&placement.isr))
+        .with_offline_replicas(ids(&cx.broker.offline(&placement)))
+}
+
+/// Stands for no node.
+const NOBODY: i32 = -1;
+
+fn ids(nodes: &[i32]) -> Vec<BrokerId> {
+    nodes.iter().copied().map(BrokerId).collect()
 }

@@ -7,6 +7,7 @@
 //!
 //! Gap: version 10 (topic ids) is not known to the protocol library.
 
+use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
 };
@@ -36,12 +37,23 @@ pub(crate) async fn handle(cx: &RequestContext, request: OffsetFetchRequest) -> 
     };
     let topics = request.topics.map(|topics| topics.into_iter().map(topic).collect());
     let group = OffsetFetchRequestGroup::default().with_group_id(request.group_id).with_topics(topics);
-    Ok(response.with_topics(fetch(cx, group)?.topics.into_iter().map(single).collect()))
+    let fetched = fetch(cx, group)?;
+    // Version 1 has no place for an error of the group: it is with each partition.
+    let error_code = if cx.version() > 1 { fetched.error_code } else { 0 };
+    Ok(response.with_error_code(error_code).with_topics(fetched.topics.into_iter().map(single).collect()))
 }
 
 /// The offsets of one group.
 fn fetch(cx: &RequestContext, asked: OffsetFetchRequestGroup) -> Answer<OffsetFetchResponseGroup> {
     let id: GroupId = asked.group_id;
+    if let Err(error) = cx.check_coordinates(&id) {
+        let topics = asked.topics.iter().flatten().map(|topic| of_nobody(topic, error)).collect();
+        return Ok(OffsetFetchResponseGroup::default()
+            .with_group_id(id)
+            .with_error_code(error.code())
+            // From version 8 on the group's error says it all.
+            .with_topics(if cx.version() >= BATCHED { Vec::new() } else { topics }));
+    }
     let topics = cx.broker.groups.look(&id, |group| match &asked.topics {
         Some(topics) => topics.iter().map(|topic| of_topic(cx, topic, Some(group.offsets()))).collect(),
         None => all(cx, group.offsets()),
@@ -74,6 +86,21 @@ fn of_topic(
     Ok(OffsetFetchResponseTopics::default()
         .with_name(topic.name.clone())
         .with_partitions(topic.partition_indexes.iter().map(partition).collect::<Answer<_>>()?))
+}
+
+/// Partitions of a group that another node coordinates.
+fn of_nobody(topic: &OffsetFetchRequestTopics, error: ResponseError) -> OffsetFetchResponseTopics {
+    let partition = |index: &i32| {
+        OffsetFetchResponsePartitions::default()
+            .with_partition_index(*index)
+            .with_committed_offset(-1)
+            .with_committed_leader_epoch(-1)
+            .with_metadata(Some(StrBytes::default()))
+            .with_error_code(error.code())
+    };
+    OffsetFetchResponseTopics::default()
+        .with_name(topic.name.clone())
+        .with_partitions(topic.partition_indexes.iter().map(partition).collect())
 }
 
 fn all(cx: &RequestContext, offsets: &Offsets) -> Answer<Vec<OffsetFetchResponseTopics>> {

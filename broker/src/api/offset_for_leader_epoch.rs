@@ -46,5 +46,6 @@ fn end_of_epoch(
     let found = cx.broker.topics.get(&topic.topic).and_then(|topic| topic.partition(asked.partition));
     let partition = found.ok_or(ResponseError::UnknownTopicOrPartition)?;
     partition.check_leader_epoch(asked.current_leader_epoch)?;
+    cx.check_leads(&partition)?;
     Ok(partition.end_of_epoch(asked.leader_epoch))
 }

@@ -1,21 +1,23 @@
 //! Produce, versions 3 to 13: appends record batches to partitions.
 //!
 //! Topics go by name up to version 12 and by id from 13. With acks=0 nothing is answered, and an error closes the
-//! connection, since that is the only way to tell of it. Acks of 1 and of all (-1) mean the same: there is one replica,
-//! and its log has the records before the answer is written. `record_errors` and messages come with version 8.
+//! connection, since that is the only way to tell of it. Acks of 1 and of all (-1) mean the same for a batch that is taken:
+//! one log is behind all replicas, and has the records before the answer is written. Acks of all are refused where too few
+//! replicas are in sync. `record_errors` and messages come with version 8; from 10 on (KIP-951) who comes to the wrong node
+//! is told who leads.
 //!
 //! Gap: transactional batches are refused, because transactions are not served.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::{
-    BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
 };
-use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
+use kafka_protocol::messages::{BrokerId, ProduceRequest, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
 use klamm_storage::DiskFault;
 use klamm_storage::batch::{BatchHeader, Codec};
@@ -34,6 +36,12 @@ const TOPIC_IDS: i16 = 13;
 
 /// From this version on zstd is understood by whoever speaks it (KIP-110).
 const ZSTD: i16 = 7;
+
+/// From this version on who comes to the wrong node is told who leads (KIP-951).
+const LEADERS: i16 = 10;
+
+/// The acks that ask for all replicas in sync.
+const ACKS_OF_ALL: i16 = -1;
 
 /// From this version on a client knows that a transaction can only be aborted (KIP-890).
 const TRANSACTION_ABORTABLE: i16 = 11;
@@ -65,7 +73,8 @@ pub(crate) async fn handle(cx: &RequestContext, request: ProduceRequest) -> Answ
             Refusal::Close(format!("it produced with acks=0, which got error {}", partition.error_code))
         }));
     }
-    Ok(ProduceResponse::default().with_responses(responses))
+    let endpoints = endpoints(cx, &responses);
+    Ok(ProduceResponse::default().with_responses(responses).with_node_endpoints(endpoints))
 }
 
 /// Whether the first batch of any partition belongs to a transaction.
@@ -109,7 +118,7 @@ fn produce_to_topic(cx: &RequestContext, data: &TopicProduceData, acks: i16) -> 
         if !matches!(acks, -1..=1) {
             return refused(data.index, ResponseError::InvalidRequiredAcks);
         }
-        append(cx, topic, &partition, records)
+        append(cx, topic, &partition, records, acks)
     };
     last_of_each(data).into_iter().map(answer).collect()
 }
@@ -139,13 +148,25 @@ fn refusal_of_head(cx: &RequestContext, header: BatchHeader) -> Option<ResponseE
     })
 }
 
-fn append(cx: &RequestContext, topic: &Topic, partition: &Partition, records: &Bytes) -> PartitionProduceResponse {
+fn append(
+    cx: &RequestContext,
+    topic: &Topic,
+    partition: &Partition,
+    records: &Bytes,
+    acks: i16,
+) -> PartitionProduceResponse {
     let index = partition.index();
     if topic.is_internal() {
         return refused(index, ResponseError::InvalidTopicException);
     }
     if let Some(error) = BatchHeader::read(records).and_then(|header| refusal_of_head(cx, header)) {
         return refused(index, error);
+    }
+    if let Err(error) = cx.check_leads(partition) {
+        return of_another_leader(cx, partition, refused(index, error));
+    }
+    if acks == ACKS_OF_ALL && !cx.broker.has_enough_replicas(topic, partition) {
+        return refused(index, ResponseError::NotEnoughReplicas);
     }
     let response = PartitionProduceResponse::default().with_index(index);
     let fault = cx.verdict().and_then(|verdict| verdict.disk(topic.name(), index)).map(|trouble| match trouble {
@@ -174,6 +195,36 @@ fn append(cx: &RequestContext, topic: &Topic, partition: &Partition, records: &B
                 .with_error_message(told.message.filter(|_| cx.version() >= 8).map(StrBytes::from_string))
         }
     }
+}
+
+/// The answer to a client that takes the wrong node for the leader: it says which one is, if any.
+fn of_another_leader(
+    cx: &RequestContext,
+    partition: &Partition,
+    response: PartitionProduceResponse,
+) -> PartitionProduceResponse {
+    let leadership = partition.leadership();
+    match leadership.leader {
+        Some(leader) if cx.version() >= LEADERS => response.with_current_leader(
+            LeaderIdAndEpoch::default().with_leader_id(BrokerId(leader)).with_leader_epoch(leadership.epoch),
+        ),
+        _ => response,
+    }
+}
+
+/// Where the leaders are that an answer names.
+fn endpoints(cx: &RequestContext, responses: &[TopicProduceResponse]) -> Vec<NodeEndpoint> {
+    let partitions = responses.iter().flat_map(|topic| &topic.partition_responses);
+    let leaders: BTreeSet<i32> = partitions.map(|one| one.current_leader.leader_id.0).filter(|id| *id >= 0).collect();
+    let endpoint = |node: i32| {
+        let (host, port) = cx.endpoint(node);
+        NodeEndpoint::default()
+            .with_node_id(BrokerId(node))
+            .with_host(StrBytes::from_string(host))
+            .with_port(port.into())
+            .with_rack(cx.broker.cluster.layout.rack(node).map(|rack| StrBytes::from_string(rack.to_owned())))
+    };
+    leaders.into_iter().map(endpoint).collect()
 }
 
 fn refused(index: i32, error: ResponseError) -> PartitionProduceResponse {

@@ -34,11 +34,12 @@ pub(crate) async fn handle(cx: &RequestContext, request: SyncGroupRequest) -> An
             .collect(),
     };
     let group_id = request.group_id;
-    let synced = match cx.broker.group_coordinator() {
+    let coordinator = cx.broker.group_coordinator();
+    let synced = match cx.check_coordinates(&group_id).and(coordinator) {
         Ok(groups) => groups.sync(&group_id, sync).await,
         Err(error) => Ok(Synced::refused(error)),
     };
-    // Nobody answers any longer if the topic of offsets is deleted meanwhile.
+    // Nobody answers any longer if the topic of offsets is deleted meanwhile, or another node has become coordinator.
     Ok(response(synced.unwrap_or_else(|_| Synced::refused(ResponseError::NotCoordinator))))
 }
 

@@ -17,6 +17,7 @@ use crate::config::value::Kind;
 use crate::config::{
     BROKER_RESOURCE, CLIENT_METRICS_RESOURCE, ConfigError, GROUP_RESOURCE, LOGGER_RESOURCE, TOPIC_RESOURCE,
 };
+use crate::context::RequestContext;
 use crate::error_code;
 use crate::limits::MAX_DYNAMIC_CONFIG_BYTES;
 use crate::metadata::MetadataRecord;
@@ -136,21 +137,22 @@ impl<'a> Wish<'a> {
 /// # Errors
 /// The error and the sentence that Kafka answers with. Then nothing has changed.
 pub(crate) fn alter(
-    state: &BrokerState,
+    cx: &RequestContext,
     resource_type: i8,
     name: &str,
     wish: Wish<'_>,
     validate_only: bool,
 ) -> Result<(), Refused> {
     check_changes(wish.changes())?;
+    let state = &*cx.broker;
     let _change = state.config.change();
     match (resource_type, wish) {
         (TOPIC_RESOURCE, _) => alter_topic(state, name, wish, validate_only),
-        (BROKER_RESOURCE, _) => alter_broker(state, name, wish, validate_only),
+        (BROKER_RESOURCE, _) => alter_broker(cx, name, wish, validate_only),
         (GROUP_RESOURCE, _) => alter_group(state, name, wish, validate_only),
         (CLIENT_METRICS_RESOURCE, _) => alter_client_metrics(state, name, wish, validate_only),
         (LOGGER_RESOURCE, Wish::Change(changes)) => {
-            check_node(state, name, |own, other| {
+            check_node(cx.node(), name, |own, other| {
                 format!("Unexpected node id. Expected {own}, but received {other}")
             })?;
             loggers::check(changes)
@@ -251,10 +253,11 @@ fn alter_topic(state: &BrokerState, name: &str, wish: Wish<'_>, validate_only: b
     set.map_err(|error| topic_refused(&error))
 }
 
-fn alter_broker(state: &BrokerState, name: &str, wish: Wish<'_>, validate_only: bool) -> Result<(), Refused> {
+fn alter_broker(cx: &RequestContext, name: &str, wish: Wish<'_>, validate_only: bool) -> Result<(), Refused> {
+    let state = &*cx.broker;
     let one_broker = !name.is_empty();
     if one_broker {
-        check_node(state, name, |own, other| {
+        check_node(cx.node(), name, |own, other| {
             format!("Unexpected broker id, expected {own}, but received {other}")
         })?;
     }
@@ -281,11 +284,13 @@ fn alter_broker(state: &BrokerState, name: &str, wish: Wish<'_>, validate_only: 
         return Ok(());
     }
     // Kafka keeps what is set for broker "01" under that name, where broker 1 never looks for it.
-    if one_broker && name != state.node_id.to_string() {
+    if one_broker && name != cx.node().to_string() {
         return Ok(());
     }
     check_room(&after)?;
-    remember(state, BROKER_RESOURCE, name, now, &next)?;
+    // What is set for one node counts for all: one broker is behind them. It is remembered as the first node's.
+    let first = state.cluster.layout.first().to_string();
+    remember(state, BROKER_RESOURCE, if one_broker { &first } else { name }, now, &next)?;
     state.config.replace(after);
     for topic in state.topics.all() {
         state.topics.apply_options(&topic, &state.config.topic_options(&topic.overrides()));
@@ -374,10 +379,10 @@ fn remember(
     state.metadata.append(records, state.clock.now_ms()).map_err(|error| Refused::storage(&error))
 }
 
-fn check_node(state: &BrokerState, name: &str, other: impl Fn(i32, i32) -> String) -> Result<(), Refused> {
+fn check_node(own: i32, name: &str, other: impl Fn(i32, i32) -> String) -> Result<(), Refused> {
     match name.parse::<i32>() {
-        Ok(id) if id == state.node_id => Ok(()),
-        Ok(id) => Err(Refused::request(other(state.node_id, id))),
+        Ok(id) if id == own => Ok(()),
+        Ok(id) => Err(Refused::request(other(own, id))),
         Err(_) => Err(Refused::request(format!("Node id must be an integer, but it is: {name}"))),
     }
 }

@@ -65,7 +65,7 @@ mod store;
 mod topic_definitions;
 mod value;
 
-pub(crate) use layers::Layers;
+pub(crate) use layers::{Layers, Source};
 pub(crate) use settings::BrokerSettings;
 pub(crate) use store::{ConfigStore, check_remembered};
 

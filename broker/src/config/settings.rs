@@ -6,7 +6,15 @@ use std::net::IpAddr;
 use crate::config::layers::Layers;
 use crate::config::value::{Value, split_list};
 
+/// The selector of replicas that sends readers to one in their rack (KIP-392).
+const BY_RACK: &str = "org.apache.kafka.common.replica.RackAwareReplicaSelector";
+
 impl BrokerSettings {
+    /// Whether a reader that tells its rack is sent to a replica in it.
+    pub(crate) fn selects_by_rack(&self) -> bool {
+        self.replica_selector_class.as_deref() == Some(BY_RACK)
+    }
+
     /// How many connections `ip` may have at once.
     pub(crate) fn max_connections_from(&self, ip: IpAddr) -> usize {
         let limit = self.max_connections_per_ip_overrides.0.get(&ip).copied();
@@ -85,6 +93,7 @@ macro_rules! settings {
 settings! {
     node_id: i32 = "node.id";
     broker_rack: Option<String> = "broker.rack";
+    replica_selector_class: Option<String> = "replica.selector.class";
     num_partitions: i32 = "num.partitions";
     default_replication_factor: i32 = "default.replication.factor";
     auto_create_topics_enable: bool = "auto.create.topics.enable";

@@ -12,9 +12,10 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 use crate::config::broker_definitions::BROKER;
 use crate::config::broker_rules;
 use crate::config::describe::{ConfigEntry, definition_behind};
-use crate::config::layers::{Layers, Overrides};
+use crate::config::layers::{Layers, Overrides, topic_definition};
 use crate::config::resource_rules;
 use crate::config::settings::BrokerSettings;
+use crate::config::value::Value;
 use crate::config::{BROKER_RESOURCE, CLIENT_METRICS_RESOURCE, ConfigError, GROUP_RESOURCE};
 
 /// What a Klamm broker sets for itself where nobody else does: it is a cluster of one, and groups need not wait for
@@ -173,8 +174,25 @@ impl ConfigStore {
         self.layers().describe_created_topic(overrides)
     }
 
-    /// How many partitions one of the broker's own topics has, and its configs.
-    pub(crate) fn internal_topic(&self, name: &str) -> (i32, Overrides) {
+    /// `min.insync.replicas` of a topic with these configs of its own.
+    pub(crate) fn min_insync_replicas(&self, overrides: &Overrides) -> usize {
+        match self.topic_value("min.insync.replicas", overrides) {
+            Some(Value::Number(number)) => usize::try_from(number).unwrap_or(1),
+            _ => 1,
+        }
+    }
+
+    /// `unclean.leader.election.enable` of a topic with these configs of its own.
+    pub(crate) fn unclean_leader_election(&self, overrides: &Overrides) -> bool {
+        self.topic_value("unclean.leader.election.enable", overrides) == Some(Value::Bool(true))
+    }
+
+    fn topic_value(&self, name: &str, overrides: &Overrides) -> Option<Value> {
+        self.layers().topic_value(topic_definition(name)?, overrides)
+    }
+
+    /// How many partitions one of the broker's own topics has, how often each is replicated, and its configs.
+    pub(crate) fn internal_topic(&self, name: &str) -> (i32, i64, Overrides) {
         let layers = self.layers();
         let is_offsets = name == crate::topics::OFFSETS_TOPIC;
         let prefix = if is_offsets { "offsets.topic" } else { "transaction.state.log" };
@@ -189,7 +207,8 @@ impl ConfigStore {
             overrides.push(("unclean.leader.election.enable", "false".to_owned()));
         }
         let overrides = overrides.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        (i32::try_from(number("num.partitions")).unwrap_or(i32::MAX), overrides)
+        let partitions = i32::try_from(number("num.partitions")).unwrap_or(i32::MAX);
+        (partitions, number("replication.factor"), overrides)
     }
 
     /// Takes a dynamic config of a broker, a group or a subscription that the metadata journal remembers. One that no
@@ -356,8 +375,9 @@ mod tests {
 
     #[test]
     fn internal_topics_are_compacted() {
-        let (partitions, overrides) = store(&[]).unwrap().internal_topic("__consumer_offsets");
-        assert_eq!(partitions, 50);
+        let (partitions, replication_factor, overrides) =
+            store(&[]).unwrap().internal_topic("__consumer_offsets");
+        assert_eq!((partitions, replication_factor), (50, 1));
         assert_eq!(overrides["cleanup.policy"], "compact");
         assert_eq!(overrides["segment.bytes"], "104857600");
         assert!(store(&[]).unwrap().validate_topic_overrides(&overrides).is_ok());

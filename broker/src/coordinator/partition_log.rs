@@ -105,7 +105,7 @@ mod tests {
     fn open(manager: &LogManager) -> PartitionLog {
         let options = Arc::new(LogOptions { compact: true, delete: false, ..LogOptions::default() });
         let log = manager.open_log("__consumer_offsets", 0, Uuid::from_u128(1), options, 0).unwrap();
-        PartitionLog(Arc::new(Partition::new(0, log)))
+        PartitionLog(Arc::new(Partition::new(0, log, Arc::new(crate::cluster::Placement::on_one(1)))))
     }
 
     fn read(log: &PartitionLog) -> Vec<JournalRecord> {

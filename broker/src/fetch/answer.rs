@@ -15,6 +15,17 @@ pub(crate) struct FetchAnswer {
     pub(crate) error_code: i16,
     pub(crate) session_id: i32,
     pub(crate) topics: Vec<FetchedTopic>,
+    /// Where the leaders are that partitions name.
+    pub(crate) endpoints: Vec<Endpoint>,
+}
+
+/// Where a node is.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) node: i32,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) rack: Option<String>,
 }
 
 /// What was fetched of a topic: named up to version 12, by its id from then on.
@@ -37,6 +48,8 @@ pub(crate) struct FetchedPartition {
     pub(crate) diverging_epoch: Option<(i32, i64)>,
     /// The node that leads, and its epoch: for a reader that came to the wrong one.
     pub(crate) current_leader: Option<(i32, i32)>,
+    /// The replica that the reader is to ask instead (KIP-392).
+    pub(crate) preferred_read_replica: Option<i32>,
     /// Null unless the reader asked for committed records alone.
     pub(crate) aborted_transactions: Option<Vec<AbortedTransaction>>,
     pub(crate) records: Bytes,
@@ -60,6 +73,7 @@ impl FetchedPartition {
             log_start_offset: -1,
             diverging_epoch: None,
             current_leader: None,
+            preferred_read_replica: None,
             aborted_transactions: None,
             records: Bytes::new(),
         }
@@ -94,9 +108,32 @@ impl Reply for FetchAnswer {
         for topic in self.topics {
             put_topic(&mut body, version, topic);
         }
-        put_no_tags(body.out(), version);
+        if version >= LEADERS && !self.endpoints.is_empty() {
+            put_endpoints(body.out(), version, &self.endpoints);
+        } else {
+            put_no_tags(body.out(), version);
+        }
         Ok(body)
     }
+}
+
+/// The one tagged field of an answer, number 0.
+fn put_endpoints(out: &mut BytesMut, version: i16, endpoints: &[Endpoint]) {
+    let mut list = BytesMut::new();
+    put_length(&mut list, version, endpoints.len());
+    for endpoint in endpoints {
+        list.put_i32(endpoint.node);
+        put_string(&mut list, version, &endpoint.host);
+        list.put_i32(endpoint.port.into());
+        match &endpoint.rack {
+            Some(rack) => put_string(&mut list, version, rack),
+            None => list.put_u8(0),
+        }
+        put_no_tags(&mut list, version);
+    }
+    out.put_slice(&[1, 0]);
+    put_unsigned_varint(out, list.len() as u64);
+    out.put_slice(&list);
 }
 
 fn put_topic(body: &mut Body, version: i16, topic: FetchedTopic) {
@@ -124,7 +161,7 @@ fn put_partition(body: &mut Body, version: i16, partition: FetchedPartition) {
     }
     put_aborted(out, version, partition.aborted_transactions.as_deref());
     if version >= 11 {
-        out.put_i32(-1); // preferred read replica
+        out.put_i32(partition.preferred_read_replica.unwrap_or(-1));
     }
     if version >= FLEXIBLE {
         put_unsigned_varint(out, partition.records.len() as u64 + 1);
@@ -223,9 +260,15 @@ mod tests {
         good.aborted_transactions = Some(vec![AbortedTransaction { producer_id: 8, first_offset: 9 }]);
         let mut diverging = FetchedPartition::failed(4, 0);
         diverging.diverging_epoch = Some((2, 99));
+        diverging.preferred_read_replica = Some(3);
         let partitions = vec![good, FetchedPartition::failed(1, 3), diverging];
         let topic = FetchedTopic { name: Arc::from("t"), id: Uuid::from_u128(7), partitions };
-        FetchAnswer { throttle_time_ms: 0, error_code: 0, session_id: 12, topics: vec![topic] }
+        let endpoint = |node, rack: Option<&str>| {
+            let (host, rack) = ("h".repeat(130), rack.map(str::to_owned));
+            Endpoint { node, host, port: 9092, rack }
+        };
+        let endpoints = vec![endpoint(1, None), endpoint(2, Some("r"))];
+        FetchAnswer { throttle_time_ms: 0, error_code: 0, session_id: 12, topics: vec![topic], endpoints }
     }
 
     /// The same answer in kafka-protocol's types.
@@ -246,6 +289,9 @@ mod tests {
                     };
                     list.iter().map(one).collect()
                 }));
+            if let Some(replica) = p.preferred_read_replica.filter(|_| version >= 11) {
+                data.preferred_read_replica = kafka_protocol::messages::BrokerId(replica);
+            }
             if let Some((epoch, end)) = p.diverging_epoch.filter(|_| version >= FLEXIBLE) {
                 data.diverging_epoch = EpochEndOffset::default().with_epoch(epoch).with_end_offset(end);
             }
@@ -262,7 +308,18 @@ mod tests {
                 .with_partitions(t.partitions.iter().map(partition).collect())
         });
         let session_id = if version >= 7 { 12 } else { 0 };
-        FetchResponse::default().with_session_id(session_id).with_responses(topics.collect())
+        let endpoint = |endpoint: Endpoint| {
+            fetch_response::NodeEndpoint::default()
+                .with_node_id(kafka_protocol::messages::BrokerId(endpoint.node))
+                .with_host(StrBytes::from_string(endpoint.host))
+                .with_port(endpoint.port.into())
+                .with_rack(endpoint.rack.map(StrBytes::from_string))
+        };
+        let endpoints = ours().endpoints.into_iter().filter(|_| version >= LEADERS).map(endpoint);
+        FetchResponse::default()
+            .with_session_id(session_id)
+            .with_responses(topics.collect())
+            .with_node_endpoints(endpoints.collect())
     }
 
     #[test]

@@ -4,6 +4,6 @@ mod answer;
 mod reader;
 mod session;
 
-pub(crate) use answer::{FetchAnswer, FetchedPartition, FetchedTopic};
-pub(crate) use reader::{Reader, Target};
+pub(crate) use answer::{Endpoint, FetchAnswer, FetchedPartition, FetchedTopic};
+pub(crate) use reader::{Near, Reader, Target};
 pub(crate) use session::{FetchSessions, PartitionKey, Plan, SessionRequest};

@@ -9,6 +9,7 @@ use klamm_storage::{ReadError, ReadUpTo};
 
 use super::answer::FetchedPartition;
 use super::session::PartitionKey;
+use crate::cluster::Placement;
 use crate::faults::Verdict;
 use crate::partition::{Partition, Waiting};
 use crate::patience::Patience;
@@ -45,7 +46,29 @@ pub(crate) struct Reader {
     pub(crate) fails_first: bool,
     /// The reader is another broker: no partition has it for a replica.
     pub(crate) as_follower: bool,
+    /// Whether it may be read from a node that does not lead (KIP-392).
+    pub(crate) from_followers: bool,
+    /// Where the reader is, if it is to be sent to a replica near it.
+    pub(crate) near: Option<Near>,
+    /// The node that is asked.
     node_id: i32,
+}
+
+/// A reader that says where it is.
+pub(crate) struct Near {
+    pub(crate) broker: Arc<BrokerState>,
+    pub(crate) rack: String,
+}
+
+impl Near {
+    /// The replica that the reader had better ask: the last of those in its rack, unless the leader is among them.
+    fn preferred(&self, placement: &Placement) -> Option<i32> {
+        let layout = &self.broker.cluster.layout;
+        let in_rack = |node: &&i32| layout.rack(**node) == Some(&self.rack) && self.broker.is_alive(**node);
+        let nearest: Vec<i32> = placement.replicas.iter().filter(in_rack).copied().collect();
+        let leads = placement.leader.is_some_and(|leader| nearest.contains(&leader));
+        nearest.into_iter().max().filter(|_| !leads)
+    }
 }
 
 /// What one round of reading gave.
@@ -60,6 +83,7 @@ impl Reader {
     /// Looks up the partitions of `targets`.
     pub(crate) fn new(
         broker: &BrokerState,
+        node_id: i32,
         targets: Vec<(PartitionKey, Target)>,
         uses_topic_ids: bool,
     ) -> Self {
@@ -71,7 +95,9 @@ impl Reader {
             read_committed: false,
             fails_first: false,
             as_follower: false,
-            node_id: broker.node_id,
+            from_followers: false,
+            near: None,
+            node_id,
         };
         for (key, target) in targets {
             let topic = if uses_topic_ids { broker.topics.by_id(key.1) } else { broker.topics.get(&key.0) };
@@ -148,10 +174,27 @@ impl Reader {
                 self.read_partition(source, room, read.bytes == 0)
             };
             read.bytes += partition.records.len();
-            read.urgent |= partition.error_code != 0 || partition.diverging_epoch.is_some();
+            read.urgent |= partition.error_code != 0
+                || partition.diverging_epoch.is_some()
+                || partition.preferred_read_replica.is_some();
             read.partitions.push((source.key.clone(), partition));
         }
         read
+    }
+
+    /// Whether the node that is asked has what it is asked for without leading: it keeps a replica, and somebody leads.
+    fn may_follow(&self, partition: &Partition) -> bool {
+        self.from_followers
+            && partition.leadership().leader.is_some()
+            && partition.placement().replicas.contains(&self.node_id)
+    }
+
+    /// The replica that the reader is sent to, if it had better ask that. One that has not what it wants is none.
+    fn preferred(&self, partition: &Partition, fetch_offset: i64) -> Option<i32> {
+        let near = self.near.as_ref()?;
+        let log = partition.log();
+        let is_there = (log.log_start_offset()..=log.log_end_offset()).contains(&fetch_offset);
+        if is_there { near.preferred(&partition.placement()) } else { None }
     }
 
     fn read_partition(&self, source: &Source, room: usize, at_least_one: bool) -> FetchedPartition {
@@ -164,18 +207,34 @@ impl Reader {
         let Ok(max_bytes) = usize::try_from(target.max_bytes) else {
             return failed(ResponseError::UnknownServerError);
         };
+        let leadership = partition.leadership();
+        let elsewhere = |error| FetchedPartition {
+            current_leader: leadership.leader.map(|leader| (leader, leadership.epoch)),
+            ..failed(error)
+        };
         if self.as_follower {
-            let leader = Some((self.node_id, partition.leader_epoch()));
-            return FetchedPartition { current_leader: leader, ..failed(ResponseError::NotLeaderOrFollower) };
+            return elsewhere(ResponseError::NotLeaderOrFollower);
         }
-        if target.current_leader_epoch > partition.leader_epoch() {
+        if target.current_leader_epoch > leadership.epoch {
             return failed(ResponseError::UnknownLeaderEpoch);
         }
-        if (0..partition.leader_epoch()).contains(&target.current_leader_epoch) {
-            return failed(ResponseError::FencedLeaderEpoch);
+        if (0..leadership.epoch).contains(&target.current_leader_epoch) {
+            return elsewhere(ResponseError::FencedLeaderEpoch);
+        }
+        let leads = leadership.leader == Some(self.node_id);
+        if !leads && !self.may_follow(partition) {
+            return elsewhere(ResponseError::NotLeaderOrFollower);
         }
         let log = partition.log();
         let mut fetched = FetchedPartition::failed(index, 0);
+        let preferred = if leads { self.preferred(partition, target.fetch_offset) } else { None };
+        if preferred.is_some() {
+            fetched.preferred_read_replica = preferred;
+            fetched.high_watermark = log.high_watermark();
+            fetched.last_stable_offset = log.last_stable_offset();
+            fetched.log_start_offset = log.log_start_offset();
+            return fetched;
+        }
         fetched.aborted_transactions = self.read_committed.then(Vec::new);
         if target.last_fetched_epoch >= 0 {
             let (epoch, end) = log.end_offset_for_epoch(target.last_fetched_epoch);

@@ -229,7 +229,8 @@ impl Session {
         if has_records {
             self.partitions.move_index(index, last);
         }
-        failed || moved || has_records || partition.diverging_epoch.is_some()
+        let is_sent_on = partition.diverging_epoch.is_some() || partition.preferred_read_replica.is_some();
+        failed || moved || has_records || is_sent_on
     }
 }
 

@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::cluster::Change;
 use crate::dispatch::{Outcome, Then};
 use crate::faults::Fault;
 
@@ -33,10 +34,24 @@ pub(crate) struct Head {
     /// The addresses that clients were told.
     pub(crate) listeners: Vec<(String, u16)>,
     pub(crate) topics: Vec<(String, Option<i32>)>,
+    /// How many nodes it stood for.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub(crate) brokers: usize,
+    /// Their racks, where each was given one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) racks: Option<Vec<String>>,
     /// Whether it had a data folder.
     pub(crate) in_folder: bool,
     /// Whether there was data from before, in that folder or of a snapshot: then the journal does not tell all.
     pub(crate) had_data: bool,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn is_one(count: &usize) -> bool {
+    *count == 1
 }
 
 impl Head {
@@ -96,6 +111,7 @@ pub(crate) enum Command {
     DiskFull(bool),
     FailingSyncs(bool),
     RunRetention,
+    Cluster(Change),
 }
 
 /// How a request ended.
@@ -298,6 +314,8 @@ mod tests {
             places: BTreeMap::new(),
             listeners: vec![("h".to_owned(), 1)],
             topics: vec![("t".to_owned(), None)],
+            brokers: 3,
+            racks: Some(vec!["a".to_owned(); 3]),
             in_folder: false,
             had_data: false,
         };
@@ -311,6 +329,7 @@ mod tests {
         };
         let entry = |event, outcome| Entry { at_ms: 5, steady_ms: 6, event, waits_over: 1, outcome };
         let command = Command::AddFault(Box::new(Fault::any().truncate(3).nth(2)));
+        let moved = Change::MoveLeader { topic: "t".to_owned(), partition: 1, node: 2 };
         let entries = vec![
             entry(request, None),
             entry(Event::Resume { number: 1 }, Some(Ended::Answer(frame))),
@@ -318,6 +337,7 @@ mod tests {
             entry(Event::Due, None),
             entry(Event::Command { command }, None),
             entry(Event::Command { command: Command::ClearFaults }, None),
+            entry(Event::Command { command: Command::Cluster(moved) }, None),
             entry(Event::Gone { number: 2 }, None),
             entry(Event::End { why: "a test".to_owned() }, None),
         ];

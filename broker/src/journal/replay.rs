@@ -170,7 +170,8 @@ impl Player {
         let traffic = &self.state.hand.traffic;
         let opened = self.connections.entry(connection);
         let opened = opened.or_insert_with(|| traffic.open(TransportKind::InProcess, String::new()));
-        let peer = Peer { host: Arc::from(host), listener, seen: opened.seen() };
+        let node = self.state.cluster.layout.node_of(listener);
+        let peer = Peer { host: Arc::from(host), listener, node, seen: opened.seen() };
         let patience: Arc<Replayed> = Arc::default();
         let (state, theirs, bytes) =
             (Arc::clone(&self.state), Patience::Replayed(Arc::clone(&patience)), frame.clone());
@@ -212,6 +213,10 @@ impl Player {
             Command::DiskFull(full) => faults.set_disk_full(*full),
             Command::FailingSyncs(failing) => faults.set_failing_syncs(*failing),
             Command::RunRetention => housekeeper::run(&self.state),
+            Command::Cluster(change) => {
+                // What could not be done then cannot be done now.
+                let _ = self.state.change_cluster(change);
+            }
         }
         Ok(())
     }

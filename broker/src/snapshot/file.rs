@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Contents, SnapshotError};
+use crate::cluster::Placement;
 use crate::config::{Layers, check_remembered, resource_rules};
 use crate::coordinator::group::{Generation, GroupImage, OffsetValue};
 use crate::limits::MAX_PARTITIONS;
@@ -68,6 +69,9 @@ struct Topic {
     id: Uuid,
     partitions: usize,
     configs: BTreeMap<String, String>,
+    /// Where each partition is; nothing where all are on the first node alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    placements: Vec<Placement>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -188,6 +192,7 @@ impl Head {
             id: topic.id,
             partitions: topic.partitions.len(),
             configs: BTreeMap::clone(&topic.overrides),
+            placements: topic.placements.iter().map(|placement| Placement::clone(placement)).collect(),
         };
         Head {
             time_ms: contents.time_ms,
@@ -245,6 +250,14 @@ impl Topic {
         if self.partitions == 0 {
             return Err(format!("the topic '{name}' has no partitions"));
         }
+        if !self.placements.is_empty() && self.placements.len() != self.partitions {
+            return Err(format!(
+                "the topic '{name}' has another number of partitions and of places for them"
+            ));
+        }
+        if self.placements.iter().any(|placement| !placement.is_sound()) {
+            return Err(format!("a partition of the topic '{name}' cannot be where it is said to be"));
+        }
         let mut logs = Vec::new();
         for partition in 0..self.partitions {
             let log = LogImage::read(input).map_err(|error| match error {
@@ -258,6 +271,7 @@ impl Topic {
             options: Arc::new(layers.log_options(&self.configs)),
             overrides: Arc::new(self.configs),
             partitions: logs.into(),
+            placements: self.placements.into_iter().map(Arc::new).collect(),
             name: name.into(),
         })
     }

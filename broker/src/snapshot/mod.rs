@@ -212,7 +212,7 @@ impl Broker {
     /// Goes back to how the broker was when it had just started: the topics that were given to the builder are there,
     /// empty, and with new ids; nobody has committed anything; dynamic configs are gone; a manual clock stands where it
     /// stood then. A broker that was started from a snapshot has that again, topic ids included. The seed's draws go on,
-    /// so that no id comes twice. [Faults](Broker::faults) are gone. For clients it is a restart, as with [`restore`](Broker::restore).
+    /// so that no id comes twice. [Faults](Broker::faults) are gone, and all [nodes](Broker::cluster) are back. For clients it is a restart, as with [`restore`](Broker::restore).
     ///
     /// ```
     /// use klamm_broker::Broker;
@@ -229,6 +229,7 @@ impl Broker {
     pub fn reset(&self) -> Result<(), SnapshotError> {
         let _one_at_a_time = self.changing.lock();
         self.check_in_memory("reset")?;
+        self.bring_all_back(&self.state());
         let next = start::fresh_life(&self.plan, &self.state()).map_err(|error| match error {
             StartError::Snapshot(error) => error,
             error => SnapshotError::Topics(error.to_string()),
@@ -269,6 +270,8 @@ impl Broker {
             seed: None,
             base: Some(snapshot),
             journal: None,
+            brokers: own.brokers,
+            racks: own.racks.clone(),
         };
         fork.start()
     }

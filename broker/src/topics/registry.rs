@@ -10,6 +10,7 @@ use klamm_storage::{FrozenLog, LogImage, LogOptions};
 use uuid::Uuid;
 
 use super::{NewTopic, Topic, TopicError};
+use crate::cluster::Placement;
 use crate::limits::{MAX_PARTITIONS, MAX_TOPICS};
 use crate::shared_map::SharedMap;
 
@@ -21,14 +22,16 @@ pub(crate) struct TopicImage {
     pub(crate) overrides: Arc<BTreeMap<String, String>>,
     pub(crate) options: Arc<LogOptions>,
     pub(crate) partitions: Arc<[Arc<LogImage>]>,
+    /// Where each partition is; nothing where all are on the first node alone.
+    pub(crate) placements: Arc<[Arc<Placement>]>,
 }
 
 impl TopicImage {
-    /// A topic that nobody has used, without configs of its own.
+    /// A topic that nobody has used, without configs of its own, on the first node.
     pub(crate) fn of_new(name: &str, id: Uuid, partitions: usize, options: &Arc<LogOptions>) -> Self {
         let (overrides, options) = (Arc::default(), Arc::clone(options));
         let partitions = std::iter::repeat_with(|| Arc::clone(&NOTHING)).take(partitions).collect();
-        TopicImage { name: Arc::from(name), id, overrides, options, partitions }
+        TopicImage { name: Arc::from(name), id, overrides, options, partitions, placements: Arc::default() }
     }
 }
 
@@ -40,6 +43,8 @@ pub(crate) struct TopicImages {
     /// Names with dots read as underscores: two topics may not differ by that alone.
     by_metric_name: SharedMap<String, Arc<str>>,
     partitions: usize,
+    /// Whether any of them says where its partitions are.
+    placed: bool,
 }
 
 /// What a partition holds that was never written to.
@@ -67,6 +72,7 @@ impl TopicImages {
             return Err(TopicError::InvalidName(format!("The id {} is that of two topics.", topic.id)));
         }
         self.enter(&topic.name, topic.id, topic.partitions.len());
+        self.placed |= !topic.placements.is_empty();
         self.by_name.insert(Arc::clone(&topic.name), Arc::new(topic));
         Ok(())
     }
@@ -231,7 +237,7 @@ impl Registry {
     }
 
     /// What all topics hold, given what the logs hold that have changed since this was last asked.
-    pub(super) fn images(&mut self, frozen: Vec<FrozenLog>) -> TopicImages {
+    pub(super) fn images(&mut self, frozen: Vec<FrozenLog>, sole: &Placement) -> TopicImages {
         let mut logs: BTreeMap<Arc<str>, Vec<FrozenLog>> = BTreeMap::new();
         for name in std::mem::take(&mut self.changed) {
             logs.entry(name).or_default();
@@ -242,10 +248,32 @@ impl Registry {
         for (name, logs) in logs {
             // Logs that belong to no topic are the broker's own.
             let Some(topic) = self.by_name.get(&name) else { continue };
-            let image = image_of(topic, self.images.by_name.get(&name), logs);
+            let image = image_of(topic, self.images.by_name.get(&name), logs, sole);
+            self.images.placed |= !image.placements.is_empty();
             self.images.by_name.insert(name, Arc::new(image));
         }
         self.images.clone()
+    }
+
+    /// The topics of which a partition is where `fits` says that none can be. Those that are asleep stay so.
+    pub(super) fn misplaced(&self, sole: &Placement, fits: impl Fn(&Placement) -> bool) -> Vec<Arc<str>> {
+        let sole_fits = fits(sole);
+        if sole_fits && !self.images.placed && self.by_name.is_empty() {
+            return Vec::new();
+        }
+        let all_fit = |placements: &[Arc<Placement>]| match placements {
+            [] => sole_fits,
+            placements => placements.iter().all(|placement| fits(placement)),
+        };
+        let awake = self.by_name.values().filter(|topic| {
+            !all_fit(&topic.partitions.read().iter().map(|one| one.placement()).collect::<Vec<_>>())
+        });
+        let awake = awake.map(|topic| Arc::clone(&topic.name));
+        let asleep = self.images.iter().filter(|image| !self.by_name.contains_key(&image.name));
+        let asleep = asleep.filter(|image| !all_fit(&image.placements)).map(|image| Arc::clone(&image.name));
+        let mut names: Vec<_> = awake.chain(asleep).collect();
+        names.sort_unstable();
+        names
     }
 
     pub(super) fn check_name_is_free(&self, name: &str) -> Result<(), TopicError> {
@@ -258,7 +286,12 @@ impl Registry {
 }
 
 /// What a topic holds: of the logs that have changed what they hold now, and of the others what they held before.
-fn image_of(topic: &Topic, before: Option<&Arc<TopicImage>>, changed: Vec<FrozenLog>) -> TopicImage {
+fn image_of(
+    topic: &Topic,
+    before: Option<&Arc<TopicImage>>,
+    changed: Vec<FrozenLog>,
+    sole: &Placement,
+) -> TopicImage {
     let partitions = topic.partitions.read();
     let mut logs = before.map_or_else(Vec::new, |before| before.partitions.to_vec());
     logs.resize_with(partitions.len(), || Arc::clone(&NOTHING));
@@ -267,12 +300,17 @@ fn image_of(topic: &Topic, before: Option<&Arc<TopicImage>>, changed: Vec<Frozen
             *place = log.image;
         }
     }
+    let mut placements: Vec<_> = partitions.iter().map(|partition| partition.placement()).collect();
+    if placements.iter().all(|one| **one == *sole) {
+        placements.clear();
+    }
     TopicImage {
         name: Arc::clone(&topic.name),
         id: topic.id,
         overrides: topic.overrides(),
         options: partitions.first().map(|first| first.log().options()).unwrap_or_default(),
         partitions: logs.into(),
+        placements: placements.into(),
     }
 }
 
@@ -284,6 +322,7 @@ impl From<&TopicImage> for NewTopic {
             partitions: i32::try_from(image.partitions.len()).unwrap_or(i32::MAX),
             overrides: BTreeMap::clone(&image.overrides),
             options: Arc::clone(&image.options),
+            placements: image.placements.to_vec(),
         }
     }
 }

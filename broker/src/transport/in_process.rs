@@ -90,21 +90,25 @@ impl InProcessConnection {
     }
 }
 
-/// Opens a connection, served by a task on `runtime` until it is dropped or the broker's life ends.
+/// Opens a connection to a node, served by a task on `runtime` until it is dropped, the node is stopped or the broker's life
+/// ends.
 pub(crate) fn connect(
     broker: Arc<BrokerState>,
     runtime: &Handle,
     alive: impl Send + 'static,
+    node: i32,
 ) -> InProcessConnection {
     let (requests, incoming) = mpsc::channel(REQUESTS_UNDER_WAY);
     let (outgoing, responses) = mpsc::channel(REQUESTS_UNDER_WAY);
     // From now on, and not once the task has begun: who opens it sees it.
     let opened = broker.hand.traffic.open(TransportKind::InProcess, String::new());
-    let mut ended = broker.life.ended();
+    let place = broker.cluster.layout.place(node).unwrap_or(0);
+    let mut ended = broker.life.ended_at(place);
+    let served = broker.hand.nodes.serve(place);
     runtime.spawn(async move {
-        let _alive = alive;
+        let _alive = (alive, served);
         tokio::select! {
-            () = serve(&broker, &opened, incoming, outgoing) => {}
+            () = serve(&broker, node, &opened, incoming, outgoing) => {}
             _ = ended.wait_for(|ended| *ended) => {}
         }
     });
@@ -113,11 +117,13 @@ pub(crate) fn connect(
 
 async fn serve(
     broker: &Arc<BrokerState>,
+    node: i32,
     opened: &Opened,
     mut incoming: mpsc::Receiver<Bytes>,
     outgoing: mpsc::Sender<ResponseFrame>,
 ) {
-    let peer = Peer { host: Arc::from("/127.0.0.1"), listener: 0, seen: opened.seen() };
+    let listener = broker.cluster.layout.first_listener(node);
+    let peer = Peer { host: Arc::from("/127.0.0.1"), listener, node, seen: opened.seen() };
     while let Some(request) = incoming.recv().await {
         match dispatch(broker, &peer, request).await {
             Outcome::Respond(response) => {

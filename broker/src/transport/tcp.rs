@@ -30,7 +30,15 @@ pub(crate) fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Accepts connections until the broker stops. `alive` is held by every task that may still be at work.
+/// Binds `address` without listening: connections are refused, and nobody else takes it.
+pub(crate) fn hold(address: SocketAddr) -> std::io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+/// Accepts connections until it is told to stop. `alive` is held by every task that may still be at work.
 pub(crate) async fn accept(
     listener: TcpListener,
     index: usize,
@@ -50,12 +58,15 @@ pub(crate) async fn accept(
         let broker = broker.get();
         match accepted {
             Ok((stream, address)) => {
-                let (stop, alive) = (broker.life.ended(), alive.clone());
-                let Some(place) = Place::take(&broker, address.ip()) else { continue };
+                let node = broker.cluster.layout.node_of(index);
+                let place = broker.cluster.layout.place(node).unwrap_or(0);
+                let (stop, alive) =
+                    (broker.life.ended_at(place), (alive.clone(), broker.hand.nodes.serve(place)));
+                let Some(room) = Place::take(&broker, address.ip()) else { continue };
                 tokio::spawn(async move {
                     let _alive = alive;
                     serve(stream, address, index, &broker, stop).await;
-                    drop(place);
+                    drop(room);
                 });
             }
             Err(error) => {
@@ -79,7 +90,8 @@ async fn serve(
     }
     let opened = broker.hand.traffic.open(TransportKind::Tcp, address.to_string());
     let host = Arc::from(format!("/{}", address.ip()).as_str());
-    let peer = Peer { host, listener, seen: opened.seen() };
+    let node = broker.cluster.layout.node_of(listener);
+    let peer = Peer { host, listener, node, seen: opened.seen() };
     match connection::serve(stream, peer, Arc::clone(broker), stop).await {
         ended @ (Ended::Refused(_) | Ended::Frame(_)) => {
             broker.complaints.note(|| format!("closed the connection from {address}: {ended}"));

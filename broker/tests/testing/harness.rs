@@ -56,7 +56,17 @@ impl Wire {
     }
 
     pub(crate) fn connect_as(broker: &Broker, client_id: &'static str) -> Wire {
-        let stream = TcpStream::connect(broker.bootstrap_servers()).expect("the broker listens");
+        let servers = broker.bootstrap_servers();
+        Wire::open(servers.split(',').next().unwrap_or_default(), client_id)
+    }
+
+    /// A connection to one of several nodes.
+    pub(crate) fn to_node(broker: &Broker, node: i32) -> Wire {
+        Wire::open(&broker.cluster().node(node).unwrap().bootstrap_server(), "suite")
+    }
+
+    fn open(address: &str, client_id: &'static str) -> Wire {
+        let stream = TcpStream::connect(address).expect("the broker listens");
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         Wire { stream, client_id, correlation_id: 0 }

@@ -3,6 +3,7 @@
 // All of it is tests, helpers included: what cannot be unwrapped fails one.
 #![allow(clippy::unwrap_used)]
 
+mod cluster;
 mod disk;
 mod every_api;
 mod faults;

@@ -38,7 +38,7 @@ pub enum DiskFault {
 pub struct AppendContext {
     /// The broker's time.
     pub now_ms: i64,
-    /// The leader's epoch, which goes into the batch.
+    /// The leader's epoch, which goes into the batch, unless the log knows of a later one.
     pub leader_epoch: i32,
     /// Who sent the batch.
     pub origin: Origin,
@@ -119,11 +119,13 @@ impl Log {
     /// Gives the batch its offset and epoch, and the checksum that goes with a changed head.
     fn assign(&self, state: &mut State, batch: &mut Checked, cx: &AppendContext) -> Result<(), AppendError> {
         batch.header.base_offset = self.log_end_offset();
-        batch.header.leader_epoch = cx.leader_epoch;
+        // A leader that was deposed while it came here stamps what the log has by now: epochs never go back.
+        let epoch = self.latest_epoch().map_or(cx.leader_epoch, |latest| latest.max(cx.leader_epoch));
+        batch.header.leader_epoch = epoch;
         if batch.checksum_changed {
             batch.header.crc = header::checksum(&batch.header.to_bytes(), &batch.records);
         }
-        Ok(self.note_epoch(state, cx.leader_epoch, batch.header.base_offset)?)
+        Ok(self.note_epoch(state, epoch, batch.header.base_offset)?)
     }
 
     fn check_producer(

@@ -24,6 +24,7 @@ mod view;
 
 pub(crate) use classic::ClassicGroup;
 pub(crate) use event::{GroupSettings, Join, Joined, JoinedMember, Leaving, Protocol, Sync, Synced};
+pub(crate) use hash::partition_for;
 pub(crate) use image::{Generation, GroupImage};
 pub(crate) use offsets::{Commit, Committer, Offsets};
 pub(crate) use record::OffsetValue;

@@ -406,7 +406,7 @@ impl GroupCoordinator {
         }
     }
 
-    fn count_change(&self) {
+    pub(super) fn count_change(&self) {
         self.changes.send_modify(|count| *count = count.wrapping_add(1));
     }
 
@@ -448,7 +448,13 @@ impl GroupCoordinator {
         let id: Arc<str> = Arc::from(group.id());
         let held = Held { group, ..Held::new("") };
         let cell = Arc::new(Cell { id: Arc::clone(&id), held: Mutex::new(held) });
-        self.groups.write().insert(id, Arc::clone(&cell));
+        let before = self.groups.write().insert(id, Arc::clone(&cell));
+        // One that somebody made while it was read: nothing has happened to it, and nothing may.
+        if let Some(before) = before {
+            let mut held = before.held.lock();
+            held.gone = true;
+            held.abandon();
+        }
         cell
     }
 

@@ -3,6 +3,7 @@
 //! Knows nothing of requests.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -73,10 +74,11 @@ impl Store {
         self.kept(group_id)?.journal.append(&encode(records)?, now_ms)
     }
 
-    /// The groups that all journals together remember.
-    fn replay(&self) -> Result<Vec<ClassicGroup>, JournalError> {
+    /// The groups that the journals of these partitions remember, by id.
+    fn replay(&self, partitions: Range<usize>) -> Result<Vec<ClassicGroup>, JournalError> {
         let mut groups: HashMap<String, ClassicGroup> = HashMap::new();
-        for (index, kept) in self.partitions.iter().enumerate() {
+        let (first, count) = (partitions.start, partitions.len());
+        for (index, kept) in self.partitions.iter().enumerate().skip(first).take(count) {
             kept.journal.replay(|record| match GroupRecord::decode(&record) {
                 Ok(record) => {
                     let id = record.group();
@@ -119,7 +121,7 @@ impl GroupCoordinator {
             if place.is_some() {
                 return Ok(());
             }
-            for group in store.replay()? {
+            for group in store.replay(0..store.partitions.len())? {
                 self.insert_loaded(group);
             }
             *place = Some(Arc::new(store));
@@ -130,6 +132,35 @@ impl GroupCoordinator {
         }
         self.schedule_expiry(self.clock.steady_ms());
         Ok(())
+    }
+
+    /// A partition of the topic of offsets has another leader, who reads its groups anew: members are as they were when the
+    /// last generation was complete, their sessions begin now, and who waits for an answer learns that it is to ask
+    /// elsewhere.
+    pub(crate) fn reload(self: &Arc<Self>, partition: i32) {
+        let Some(store) = self.store() else { return };
+        let partition = usize::try_from(partition).unwrap_or(usize::MAX);
+        let read = {
+            // Nothing is appended meanwhile.
+            let _alone = self.gate.write();
+            for cell in self.cells_in(&store, partition) {
+                let mut held = cell.held.lock();
+                if !held.gone {
+                    self.remove(&cell, &mut held);
+                    held.abandon();
+                }
+            }
+            let groups = store.replay(partition..partition.saturating_add(1)).unwrap_or_else(|error| {
+                tracing::error!("partition {partition} of the offsets topic cannot be read: {error}");
+                Vec::new()
+            });
+            groups.into_iter().map(|group| self.insert_loaded(group)).collect::<Vec<_>>()
+        };
+        let now = self.clock.now_ms();
+        for cell in read {
+            let _ = self.with_cell(&cell, now, |held, cx| ((), held.group.loaded(cx)));
+        }
+        self.count_change();
     }
 
     /// The topic of offsets is gone, and with it all that groups knew.

@@ -49,7 +49,7 @@ type Address = Option<(Arc<str>, u16)>;
 fn address(target: &Target) -> Address {
     match target {
         Target::Address { host, port } => Some((Arc::clone(host), *port)),
-        Target::InProcess(_) => None,
+        Target::InProcess(..) => None,
     }
 }
 

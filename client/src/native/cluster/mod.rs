@@ -334,16 +334,18 @@ impl Cluster {
     fn target(&self, node: i32) -> Result<Target, ClientError> {
         let asked = || format!("connecting to broker {node}");
         self.running(&asked())?;
+        let place = usize::try_from(-1 - i64::from(node));
         if let Some(broker) = self.embedded.lock().as_ref() {
-            return Ok(Target::InProcess(broker.clone()));
+            let nodes = broker.node_ids();
+            let node = place.map_or(Some(node), |place| nodes.get(place).copied());
+            let node = node.filter(|node| nodes.contains(node)).ok_or_else(|| unknown(asked()))?;
+            return Ok(Target::InProcess(broker.clone(), node));
         }
-        let known = match usize::try_from(-1 - i64::from(node)) {
+        let known = match place {
             Ok(place) => self.bootstrap.get(place).cloned(),
             Err(_) => self.addresses.read().get(&node).cloned(),
         };
-        let (host, port) = known.ok_or_else(|| {
-            ClientError::new(ErrorKind::Unreachable, asked(), "the cluster has no such broker at present")
-        })?;
+        let (host, port) = known.ok_or_else(|| unknown(asked()))?;
         Ok(Target::Address { host, port })
     }
 
@@ -356,14 +358,14 @@ impl Cluster {
 
     /// Every broker that might be reached: those that are known, and those that were given.
     fn candidates(&self) -> Vec<i32> {
-        if self.embedded.lock().is_some() {
-            return vec![-1];
+        let given =
+            |count: usize| (0..count).filter_map(|place| i32::try_from(place).ok()).map(|place| -1 - place);
+        if let Some(broker) = self.embedded.lock().as_ref() {
+            return given(broker.node_ids().len()).collect();
         }
         let mut known: Vec<i32> = self.addresses.read().keys().copied().collect();
         known.shuffle(&mut rand::rng());
-        known.extend(
-            (0..self.bootstrap.len()).filter_map(|place| i32::try_from(place).ok()).map(|place| -1 - place),
-        );
+        known.extend(given(self.bootstrap.len()));
         known
     }
 
@@ -428,6 +430,10 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+fn unknown(asked: String) -> ClientError {
+    ClientError::new(ErrorKind::Unreachable, asked, "the cluster has no such broker at present")
 }
 
 fn bad_address(why: String) -> ClientError {

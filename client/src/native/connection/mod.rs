@@ -86,7 +86,10 @@ impl Drop for StopOnDrop {
 struct Shared {
     to: String,
     client_id: StrBytes,
+    /// Held while the transport is handed a request. Taken before `due`, by whoever takes both.
     state: Mutex<State>,
+    /// What answers are waited for. Apart from `state`: an answer may come before the hand-over of its request returns.
+    due: Mutex<Due>,
     /// Wakes the task that writes.
     write: Notify,
     /// True: no handle is left, or the connection has ended.
@@ -117,17 +120,21 @@ struct State {
     /// None once the connection has ended.
     direct: Option<Arc<Direct>>,
     next_correlation: i32,
-    /// Requests that are to be answered, in the order in which they were sent.
-    pending: VecDeque<Pending>,
     /// What the transport has not taken yet.
     outgoing: VecDeque<Outgoing>,
     /// How many requests were accepted, and of how many the transport has taken a byte.
     accepted: u64,
     begun: u64,
-    /// How many answers came.
-    answered: u64,
     ended: Option<ClientError>,
     used: Instant,
+}
+
+#[derive(Default)]
+struct Due {
+    /// Requests that are to be answered, in the order in which they were sent.
+    pending: VecDeque<Pending>,
+    /// How many answers came.
+    answered: u64,
 }
 
 struct Pending {
@@ -160,6 +167,7 @@ impl Connection {
                 to: target.to_string(),
                 client_id: StrBytes::from_string(options.client_id.clone()),
                 state: Mutex::new(State::new(direct)),
+                due: Mutex::default(),
                 write: Notify::new(),
                 stop: watch::Sender::new(false),
             });
@@ -314,11 +322,9 @@ impl State {
         State {
             direct: Some(Arc::new(direct)),
             next_correlation: 0,
-            pending: VecDeque::new(),
             outgoing: VecDeque::new(),
             accepted: 0,
             begun: 0,
-            answered: 0,
             ended: None,
             used: Instant::now(),
         }
@@ -373,7 +379,7 @@ impl Shared {
         state.used = Instant::now();
         let number = state.accepted;
         if let Some(answer) = answer {
-            state.pending.push_back(Pending { correlation, number, api, version, answer });
+            self.due.lock().pending.push_back(Pending { correlation, number, api, version, answer });
         }
         match state.write_now(number, bytes.freeze()) {
             None => {
@@ -412,7 +418,7 @@ impl Shared {
             }
             state.direct = None;
             state.outgoing.clear();
-            (std::mem::take(&mut state.pending), state.begun)
+            (std::mem::take(&mut self.due.lock().pending), state.begun)
         };
         self.stop.send_replace(true);
         self.write.notify_one();

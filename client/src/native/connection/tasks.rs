@@ -37,19 +37,19 @@ impl Shared {
             Frame::Pieces(pieces) => pieces.first().map_or(&[][..], AsRef::as_ref),
         };
         let correlation = guard::correlation_id(head).map_err(|error| malformed(error.to_string()))?;
-        let mut state = self.state.lock();
-        let Some(request) = state.pending.pop_front() else {
+        let mut due = self.due.lock();
+        let Some(request) = due.pending.pop_front() else {
             return Err(malformed("nothing was asked".to_owned()));
         };
         if request.correlation != correlation {
             let expected = request.correlation;
-            state.pending.push_front(request);
+            due.pending.push_front(request);
             return Err(malformed(format!(
                 "it is for request {correlation}, and that for {expected} is due"
             )));
         }
-        state.answered += 1;
-        drop(state);
+        due.answered += 1;
+        drop(due);
         // Who gave up waiting need not be told.
         let _ = request.answer.send(Ok(AnswerFrame::new(request.api, request.version, frame)));
         Ok(())
@@ -58,7 +58,7 @@ impl Shared {
     /// Whether nothing has been sent for `idle`, and nothing is waited for.
     fn is_idle(&self, idle: Duration) -> bool {
         let state = self.state.lock();
-        state.pending.is_empty() && state.outgoing.is_empty() && state.used.elapsed() >= idle
+        self.due.lock().pending.is_empty() && state.outgoing.is_empty() && state.used.elapsed() >= idle
     }
 
     /// The next piece to write.
@@ -136,7 +136,7 @@ fn ended(shared: &Shared, error: &InletError) -> ClientError {
         InletError::Closed => {
             let closed = shared.disconnected(error.to_string());
             // Versions are told to anybody. Who is to sign on and does not is let go without a word.
-            match shared.state.lock().answered {
+            match shared.due.lock().answered {
                 0 | 1 => closed.remedy("if the broker wants TLS or a password there, set security_protocol"),
                 _ => closed,
             }

@@ -34,7 +34,7 @@ async fn requests_are_answered_in_their_order_on_every_transport() {
     let address = embedded.bootstrap_servers();
     let (host, port) = address.rsplit_once(':').unwrap();
     let over_tcp = Target::Address { host: Arc::from(host), port: port.parse().unwrap() };
-    for target in [Target::InProcess(embedded.clone()), over_tcp] {
+    for target in [Target::InProcess(embedded.clone(), 1), over_tcp] {
         let connection = Connection::open(&target, None, &ClientOptions::default()).await.unwrap();
         let version = connection.version::<MetadataRequest>(i16::MAX).unwrap();
         let request = MetadataRequest::default().with_topics(Some(Vec::new()));
@@ -202,7 +202,7 @@ async fn a_request_without_an_answer_counts_once_it_is_written() {
 async fn versions_are_those_of_the_broker() {
     let embedded = embedded_broker("connection versions", None).unwrap();
     let connection =
-        Connection::open(&Target::InProcess(embedded), None, &ClientOptions::default()).await.unwrap();
+        Connection::open(&Target::InProcess(embedded, 1), None, &ClientOptions::default()).await.unwrap();
     assert!(connection.versions().serves(ApiVersionsRequest::KEY));
     assert!(connection.versions().iter().count() > 20);
 }

@@ -2,16 +2,25 @@
 
 use bytes::Bytes;
 use klamm_broker::ResponseFrame;
+use tokio::runtime::Handle;
 
 use super::{Frame, Inlet, Outlet};
 use crate::embedded::EmbeddedBroker;
+use crate::error::{ClientError, ErrorKind};
 
 /// The bytes of length in front of an answer.
 const LENGTH_BYTES: usize = 4;
 
-pub(super) fn connect(broker: &EmbeddedBroker) -> (Outlet, Inlet) {
-    let (sender, receiver) = broker.connect().split();
-    (Outlet::InProcess(sender), Inlet::InProcess(receiver))
+pub(super) fn connect(broker: &EmbeddedBroker, node: i32) -> Result<(Outlet, Inlet), ClientError> {
+    let connection = broker.connect_to_on(node, &Handle::current()).map_err(|error| {
+        ClientError::new(
+            ErrorKind::Unreachable,
+            format!("connecting to node {node} of the embedded broker"),
+            error.to_string(),
+        )
+    })?;
+    let (sender, receiver) = connection.split();
+    Ok((Outlet::InProcess(sender), Inlet::InProcess(receiver)))
 }
 
 /// An answer without its length.

@@ -32,8 +32,8 @@ const TRUSTED_ANSWER_BYTES: usize = 1024 * 1024;
 pub(crate) enum Target {
     /// To a host's name or address, and a port.
     Address { host: Arc<str>, port: u16 },
-    /// To a broker of this process.
-    InProcess(EmbeddedBroker),
+    /// To a node of a broker of this process.
+    InProcess(EmbeddedBroker, i32),
 }
 
 impl std::fmt::Display for Target {
@@ -41,7 +41,7 @@ impl std::fmt::Display for Target {
         match self {
             Target::Address { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
             Target::Address { host, port } => write!(f, "{host}:{port}"),
-            Target::InProcess(_) => f.write_str("the embedded broker"),
+            Target::InProcess(..) => f.write_str("the embedded broker"),
         }
     }
 }
@@ -71,7 +71,7 @@ pub(super) enum Frame {
 /// Connects. TLS is on top of TCP where it is given.
 pub(super) async fn connect(target: &Target, tls: Option<&Tls>) -> Result<(Outlet, Inlet), ClientError> {
     match target {
-        Target::InProcess(broker) => Ok(in_process::connect(broker)),
+        Target::InProcess(broker, node) => in_process::connect(broker, *node),
         Target::Address { host, port } => {
             let stream = tcp::connect(host, *port).await?;
             match tls {
