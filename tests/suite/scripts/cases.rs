@@ -5,6 +5,8 @@
 //! * `{me}` is a name of the side's own, `{broker}` the broker's address, `{dir}` a folder.
 //! * A word before the script says how answers are compared: `sorted` in any order of lines, `code` by their exit codes alone, `numbers` with all numbers alike, `json` as JSON in any order of lists, `out` without
 //!   standard error. Why stands in a comment above.
+//! * `start` starts ours in the background, as a member of a group of its own, and waits until the group is stable; it ends with
+//!   the file.
 //! * `both` runs the original alone, once for each side, to prepare something; `file NAME <<< TEXT` writes a file.
 
 /// How answers are compared.
@@ -16,6 +18,7 @@ pub(super) enum Mode {
     Numbers,
     Json,
     Out,
+    Start,
     Both,
     File(String),
 }
@@ -47,6 +50,7 @@ fn case(line: &str) -> Case {
         "numbers" => Mode::Numbers,
         "json" => Mode::Json,
         "out" => Mode::Out,
+        "start" => Mode::Start,
         "both" => Mode::Both,
         "file" => Mode::File(words.next().unwrap()),
         _ => Mode::Exact,

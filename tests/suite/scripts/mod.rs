@@ -8,14 +8,14 @@ mod normal;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use cases::{Case, Mode};
 use jvm::{Jvm, Said};
 
 use crate::client::place::Kafka;
-use crate::harness::Process;
+use crate::harness::{Process, wait_for};
 use crate::interop::have;
 
 /// The longest that a script of ours may take; it fails the case.
@@ -70,9 +70,11 @@ impl Bench {
         let cases = cases::read(text);
         let began = Instant::now();
         self.write_files(&cases);
+        let mut started = Vec::new();
         for case in cases {
             match &case.mode {
                 Mode::File(_) => {}
+                Mode::Start => started.push(self.start(&case)),
                 Mode::Both => {
                     for side in SIDES {
                         let said = self.original(&case, side);
@@ -82,6 +84,7 @@ impl Bench {
                 _ => self.compare(subject, &case),
             }
         }
+        drop(started);
         println!("{subject}: {:.1?}", began.elapsed());
     }
 
@@ -111,6 +114,24 @@ impl Bench {
             )
             .unwrap();
         }
+    }
+
+    /// Starts ours, and returns once its group is stable.
+    fn start(&self, case: &Case) -> Running {
+        let arguments: Vec<_> =
+            case.arguments.iter().map(|argument| self.filled(argument, SIDES[1])).collect();
+        let at = arguments.iter().position(|argument| argument == "--group").expect("it has a group");
+        let described = format!("consumer-groups --describe --state --group {}", arguments[at + 1]);
+        let running = Command::new(self.scripts.join(&case.script))
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let state = cases::read(&described).remove(0);
+        wait_for("a stable group", || self.ours(&state).out.contains("Stable").then_some(()));
+        Running(running)
     }
 
     fn ours(&self, case: &Case) -> Said {
@@ -145,6 +166,16 @@ impl Bench {
     }
 }
 
+/// A script that runs until this is dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn originals_and_ours_say_the_same_of_klamm() {
     if !have(&["kafka"]) {
@@ -159,6 +190,7 @@ fn originals_and_ours_say_the_same_of_klamm() {
     bench.run("configs", include_str!("cases/configs.txt"));
     bench.run("alone", include_str!("cases/alone.txt"));
     bench.run("groups", include_str!("cases/groups.txt"));
+    bench.run("members", include_str!("cases/members.txt"));
     bench.run("offsets", include_str!("cases/offsets.txt"));
     bench.run("records", include_str!("cases/records.txt"));
     bench.run("measuring", include_str!("cases/measuring.txt"));
@@ -176,6 +208,7 @@ fn originals_and_ours_say_the_same_of_apache_kafka() {
     bench.run("topics", include_str!("cases/topics.txt"));
     bench.run("configs", include_str!("cases/configs.txt"));
     bench.run("kafka", include_str!("cases/kafka.txt"));
+    bench.run("members", include_str!("cases/members.txt"));
     bench.finish(100);
 }
 

@@ -128,7 +128,7 @@ impl Reset<'_> {
             return self.at_time(&partitions, time::now().saturating_sub(ago), out);
         }
         if let Some(path) = parsed.value("from-file")? {
-            return self.from_file(path, out);
+            return self.planned_by_file(path, out);
         }
         if parsed.has("to-current") {
             return self.current(partitions);
@@ -277,7 +277,7 @@ impl Reset<'_> {
         Ok(offsets)
     }
 
-    fn from_file(&self, path: &str, out: &mut Output) -> Result<Offsets, Problem> {
+    fn planned_by_file(&self, path: &str, out: &mut Output) -> Result<Offsets, Problem> {
         let text =
             client::read_file(path).map_err(|why| Problem::Failed(format!("Unable to read file {why}")))?;
         let groups = self.parsed.values("group");

@@ -47,6 +47,9 @@ const REPLACED: &[(&str, &str)] =
 
 const NAME: &str = "kafka-producer-perf-test";
 
+/// The largest record that is made, in bytes.
+const LARGEST_RECORD: usize = 256 * 1024 * 1024;
+
 /// How long the end waits for what is not acknowledged.
 const LAST_WAIT: Duration = Duration::from_secs(300);
 
@@ -274,6 +277,11 @@ fn properties(arguments: &Arguments) -> Result<Vec<(String, String)>, Ended> {
 
 fn payload(arguments: &Arguments, out: &mut Output) -> Result<Payload, Ended> {
     if let Some(size) = arguments.number("--record-size") {
+        if size > LARGEST_RECORD {
+            return Err(Ended::Failed(format!(
+                "--record-size is {size}, and no broker takes more than {LARGEST_RECORD} bytes"
+            )));
+        }
         return Ok(Payload::Random(size));
     }
     let Some(path) = arguments.value("--payload-file") else { return Ok(Payload::Counting) };
