@@ -21,6 +21,8 @@ mod harness;
 mod interop;
 mod records;
 mod run;
+#[cfg(test)]
+mod scripts;
 mod serve;
 mod snapshots;
 mod testing;
