@@ -77,9 +77,17 @@ impl RequestContext {
     /// Whether the node that is asked coordinates `group`.
     ///
     /// # Errors
-    /// NOT_COORDINATOR if another does; COORDINATOR_NOT_AVAILABLE if it cannot remember anything at present.
+    /// NOT_COORDINATOR if another does.
     pub(crate) fn check_coordinates(&self, group: &str) -> Result<(), ResponseError> {
-        self.broker.check_coordinator(self.peer.node, group)
+        self.broker.check_coordinator(self.peer.node, group, false)
+    }
+
+    /// Whether the node that is asked coordinates `group`, and can remember something of it.
+    ///
+    /// # Errors
+    /// NOT_COORDINATOR if another does; COORDINATOR_NOT_AVAILABLE if too few replicas are in sync.
+    pub(crate) fn check_remembers(&self, group: &str) -> Result<(), ResponseError> {
+        self.broker.check_coordinator(self.peer.node, group, true)
     }
 
     /// What the faults do to the request, if they do anything.

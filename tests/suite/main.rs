@@ -16,6 +16,7 @@ mod fuzz;
 mod groups;
 mod harness;
 mod interop;
+mod moves;
 mod run;
 mod serve;
 mod snapshots;

@@ -122,11 +122,16 @@ impl BrokerState {
         self.home_of(group)?.1.leadership().leader
     }
 
-    /// Whether `node` is the one to be asked about a group.
+    /// Whether `node` is the one to be asked about a group, and, if something is to be remembered of it, whether it can be.
     ///
     /// # Errors
     /// NOT_COORDINATOR if it is another; COORDINATOR_NOT_AVAILABLE if too few replicas are in sync to remember anything.
-    pub(crate) fn check_coordinator(&self, node: i32, group: &str) -> Result<(), ResponseError> {
+    pub(crate) fn check_coordinator(
+        &self,
+        node: i32,
+        group: &str,
+        remembers: bool,
+    ) -> Result<(), ResponseError> {
         // What has no name is refused for that.
         if self.cluster.layout.is_single() || group.is_empty() {
             return Ok(());
@@ -135,7 +140,7 @@ impl BrokerState {
         if partition.leadership().leader != Some(node) {
             return Err(ResponseError::NotCoordinator);
         }
-        if !self.has_enough_replicas(&topic, &partition) {
+        if remembers && !self.has_enough_replicas(&topic, &partition) {
             return Err(ResponseError::CoordinatorNotAvailable);
         }
         Ok(())
