@@ -63,15 +63,19 @@ impl RequestContext {
         self.broker.endpoint(node, self.peer.listener)
     }
 
-    /// Whether the node that is asked leads `partition`.
+    /// Whether the node that is asked leads `partition`, and in the epoch that the client takes for the current one; -1
+    /// stands for no opinion.
     ///
     /// # Errors
-    /// NOT_LEADER_OR_FOLLOWER if another does, or none.
-    pub(crate) fn check_leads(&self, partition: &Partition) -> Result<(), ResponseError> {
-        match partition.leadership().leader {
-            Some(leader) if leader == self.peer.node => Ok(()),
-            _ => Err(ResponseError::NotLeaderOrFollower),
+    /// NOT_LEADER_OR_FOLLOWER if another does, or none; the epoch's error first where it keeps a replica.
+    pub(crate) fn check_leads(&self, partition: &Partition, epoch: i32) -> Result<(), ResponseError> {
+        if partition.leadership().leader == Some(self.peer.node) {
+            return partition.check_leader_epoch(epoch);
         }
+        if partition.placement().replicas.contains(&self.peer.node) {
+            partition.check_leader_epoch(epoch)?;
+        }
+        Err(ResponseError::NotLeaderOrFollower)
     }
 
     /// Whether the node that is asked coordinates `group`.

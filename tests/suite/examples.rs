@@ -166,7 +166,7 @@ fn testing_cluster() {
             "the node cannot lead a partition: it is stopped; bring it back first",
             "with one node: led in epoch 2, 1 in sync",
             "with one back: led in epoch 2, 2 in sync",
-            "5 records, each once and in order",
+            "4 records, each once and in order",
         ],
     );
 }

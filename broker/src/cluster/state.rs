@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use kafka_protocol::error::ResponseError;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 
 use super::error::ClusterError;
@@ -166,7 +166,7 @@ impl BrokerState {
         match change {
             Change::MoveLeader { topic, partition, node } => self.move_leader(topic, *partition, *node),
             Change::MoveCoordinator { group, node } => {
-                self.ensure_groups().map_err(|error| ClusterError::Storage(error.to_string()))?;
+                self.ensure_groups().map_err(|error| ClusterError::NoOffsets(error.to_string()))?;
                 let partition = self.home_of(group).map_or(0, |(_, partition)| partition.index());
                 self.move_leader(OFFSETS_TOPIC, partition, *node)
             }
@@ -272,6 +272,11 @@ impl BrokerState {
         }
         next.catch_up(&alive, next.effective_min_isr(self.min_isr(topic)));
         self.place(topic, vec![(Arc::clone(partition), next)]).map(|()| Elected::Leader)
+    }
+
+    /// Keeps leaders where they are for as long as it is held.
+    pub(super) fn hold_cluster(&self) -> MutexGuard<'_, ()> {
+        self.cluster.changing.lock()
     }
 
     /// Runs elections for clients: one change at a time.
