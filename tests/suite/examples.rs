@@ -280,3 +280,20 @@ fn the_readmes_quick_start_is_one_of_them() {
     let (_, program) = example.split_once("\n\n").expect("the header comes first");
     assert!(readme.contains(&format!("```rust\n{program}```")), "README.md has not this program:\n{program}");
 }
+
+#[test]
+fn testing_cluster() {
+    says(
+        "testing_cluster",
+        &[],
+        &[
+            "at the start: led in epoch 0, 3 in sync",
+            "after a move: led in epoch 1, 3 in sync",
+            "without the leader: led in epoch 2, 2 in sync",
+            "the node cannot lead a partition: it is stopped; bring it back first",
+            "with one node: led in epoch 2, 1 in sync",
+            "with one back: led in epoch 2, 2 in sync",
+            "4 records, each once and in order",
+        ],
+    );
+}

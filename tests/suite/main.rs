@@ -20,6 +20,7 @@ mod groups;
 mod harness;
 mod interop;
 mod records;
+mod moves;
 mod run;
 #[cfg(test)]
 mod scripts;
