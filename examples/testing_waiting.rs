@@ -49,6 +49,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     // In a test a wait in vain panics with these words. Here they are as a value.
     let wanted = WaitFor::Records { topic: "orders".to_owned(), count: 101 };
     let in_vain = klamm::Broker::wait_for(&broker, wanted, Duration::from_millis(20));
-    println!("{}", in_vain.unwrap_err());
+    if let Err(error) = in_vain {
+        println!("{error}");
+    }
     Ok(())
 }

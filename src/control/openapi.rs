@@ -57,8 +57,23 @@ impl Schemas {
     fn all(mut self) -> Map<String, Value> {
         let mut all: Map<String, Value> = self.outgoing.take_definitions(true).into_iter().collect();
         all.extend(self.incoming.take_definitions(true));
+        all.values_mut().for_each(shorten);
         all.insert("Problem".to_owned(), problem::schema());
         all
+    }
+}
+
+/// Keeps the first paragraph of every description: what follows it is for readers of Rust.
+fn shorten(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(Value::String(text)) = fields.get_mut("description") {
+                *text = text.split("\n\n").next().unwrap_or_default().replace('\n', " ");
+            }
+            fields.values_mut().for_each(shorten);
+        }
+        Value::Array(all) => all.iter_mut().for_each(shorten),
+        _ => {}
     }
 }
 

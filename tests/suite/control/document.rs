@@ -116,6 +116,7 @@ fn its_schemas_are_schemas_and_its_references_lead_somewhere() {
     assert_eq!(document["openapi"], "3.1.0");
     for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
         assert!(jsonschema::draft202012::meta::is_valid(schema), "{name} is no schema: {schema}");
+        assert!(!schema.to_string().contains("```"), "{name} is described to readers of Rust: {schema}");
     }
     let mut references = Vec::new();
     collect(document, &mut references);

@@ -56,8 +56,7 @@ fn a_test_that_fails_prints_what_the_broker_saw_and_leaves_its_journal() {
     ] {
         assert!(report.contains(part), "{part:?} is missing from:\n{printed}");
     }
-    let answered = report.lines().filter(|line| line.contains("Produce v"));
-    let last = answered.last().unwrap();
+    let last = report.lines().rfind(|line| line.contains("Produce v")).unwrap();
     assert!(last.contains("test-publisher") && last.ends_with("answered"), "{last}");
     // What it says to do next can be done.
     let path = report.lines().find_map(|line| line.trim().strip_prefix("klamm replay ")).unwrap();
@@ -169,7 +168,7 @@ fn what_a_test_asks_for_and_cannot_have_is_said_in_a_sentence() {
     assert!(moved.contains("follows the system's clock; start it with Clock::manual"), "{moved}");
     let nothing = why(&|broker| drop(broker.records("order")));
     assert_eq!(nothing, "the records cannot be looked at: there is no topic 'order'");
-    let fault = why(&|broker| drop(broker.fault(Fault::on(ApiKey::Produce))));
+    let fault = why(&|broker| _ = broker.fault(Fault::on(ApiKey::Produce)));
     assert!(fault.contains("the rule does nothing"), "{fault}");
     let decoded = why(&|broker| {
         broker.publish("orders", "no number");
