@@ -2,13 +2,18 @@
 
 mod broker_args;
 pub(crate) mod check;
+pub(crate) mod cluster;
+pub(crate) mod configs;
 #[allow(dead_code)]
 mod connect;
 mod control_args;
 pub(crate) mod ctl;
 #[allow(dead_code)]
 mod error;
+pub(crate) mod generated;
+pub(crate) mod groups;
 mod logging;
+mod offset_file;
 #[allow(dead_code)]
 mod output;
 #[allow(dead_code)]
@@ -16,10 +21,13 @@ mod profile;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod serve;
+mod session;
 #[allow(dead_code)]
 mod signals;
 #[allow(dead_code)]
 mod terminal;
+mod times;
+pub(crate) mod topics;
 #[allow(dead_code)]
 mod values;
 

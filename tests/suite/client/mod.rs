@@ -11,7 +11,7 @@ mod interop;
 mod letters;
 mod moving;
 mod pipelines;
-mod place;
+pub(crate) mod place;
 mod publishing;
 mod resilient;
 mod security;
