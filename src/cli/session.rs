@@ -1,6 +1,7 @@
 //! A command's dealings with a cluster: its administrator, what to say where a name is unknown, and outcomes of several things.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
+use std::collections::HashSet;
 
 use klamm::{Admin, Call, ClientError, Each, ErrorKind, ResponseError, TopicPartition};
 
@@ -16,6 +17,9 @@ pub(crate) struct Session {
     cluster: Cluster,
     /// Whether a broker has been reached.
     reached: Cell<bool>,
+    /// What there is, once somebody had to know it.
+    topics: OnceCell<Vec<String>>,
+    groups: OnceCell<Vec<String>>,
 }
 
 /// What a name is the name of.
@@ -31,7 +35,13 @@ impl Session {
     /// Of what a command was told. Nothing is connected to yet.
     pub(crate) fn open(connect: &ConnectArgs) -> Result<Session, Failure> {
         let cluster = connect.settle()?;
-        Ok(Session { admin: cluster.admin()?, cluster, reached: Cell::new(false) })
+        Ok(Session {
+            admin: cluster.admin()?,
+            cluster,
+            reached: Cell::default(),
+            topics: OnceCell::new(),
+            groups: OnceCell::new(),
+        })
     }
 
     /// Waits for a call. Before the first it is made sure that a broker can be reached; the call is under way meanwhile.
@@ -76,16 +86,16 @@ impl Session {
     }
 
     /// All names that there are; none where they cannot be had: then none is proposed.
-    fn names(&self, what: Named) -> Vec<String> {
+    fn names(&self, what: Named) -> &[String] {
         match what {
-            Named::Topic => {
+            Named::Topic => self.topics.get_or_init(|| {
                 let topics = self.admin.list_topics().wait().unwrap_or_default();
                 topics.into_iter().map(|topic| topic.name).collect()
-            }
-            Named::Group => {
+            }),
+            Named::Group => self.groups.get_or_init(|| {
                 let groups = self.admin.list_groups().wait().unwrap_or_default();
                 groups.into_iter().map(|group| group.id).collect()
-            }
+            }),
         }
     }
 
@@ -127,10 +137,11 @@ impl Session {
     pub(crate) fn partitions_of(&self, wanted: &TopicChoice) -> Result<Vec<TopicPartition>, Failure> {
         let all = self.partitions(&wanted.topic)?;
         let Some(chosen) = &wanted.partitions else { return Ok(all) };
+        let there: HashSet<i32> = all.iter().map(|partition| partition.partition).collect();
         let mut found = Vec::with_capacity(chosen.len());
         for number in chosen {
             let partition = TopicPartition::new(wanted.topic.as_str(), *number);
-            if !all.contains(&partition) {
+            if !there.contains(number) {
                 let (topic, last) = (&wanted.topic, all.len().saturating_sub(1));
                 return Err(format!(
                     "the topic '{topic}' has no partition {number}: its partitions are 0 to {last}"

@@ -22,6 +22,7 @@ mod moves;
 mod run;
 mod serve;
 mod snapshots;
+mod testing;
 mod tidy;
 mod topics;
 mod wire;

@@ -1,6 +1,6 @@
 //! `klamm groups reset`: a group goes on elsewhere. What would be done is shown; `--execute` does it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -117,7 +117,8 @@ impl Reset {
             let set = session.wait(session.admin.set_offsets(&self.group, offsets))?;
             let (set, good) = session.sort(set, |session, _, error| explain(session, &self.group, error));
             all &= good;
-            done.retain(|partition, _| set.iter().any(|(moved, ())| moved == partition));
+            let moved: HashSet<_> = set.into_iter().map(|(partition, ())| partition).collect();
+            done.retain(|partition, _| moved.contains(partition));
         }
         self.write(form, &done)?;
         Ok(code(all))
@@ -183,25 +184,26 @@ impl Reset {
 
     /// Where it goes, by a file. Offsets that are not there become the nearest that are.
     fn of_file(&self, session: &Session, origin: &str, lines: &[offset_file::Line]) -> Result<Plan, Failure> {
-        let mut topics: BTreeMap<&str, Vec<TopicPartition>> = BTreeMap::new();
+        let mut topics: BTreeMap<&str, HashSet<TopicPartition>> = BTreeMap::new();
         for line in lines {
             let topic = &*line.partition.topic;
             if !topics.contains_key(topic) {
                 let there = session
                     .partitions(topic)
                     .map_err(|error| format!("{origin}, line {}: {error}", line.number))?;
-                topics.insert(topic, there);
+                topics.insert(topic, there.into_iter().collect());
             }
             if !topics.get(topic).is_some_and(|there| there.contains(&line.partition)) {
                 let why = format!("the topic '{topic}' has no partition {}", line.partition.partition);
                 return Err(format!("{origin}, line {}: {why}", line.number).into());
             }
         }
+        let named: HashMap<_, _> = lines.iter().map(|line| (&line.partition, line)).collect();
         let partitions = lines.iter().map(|line| line.partition.clone()).collect();
         let standing = session.wait(session.admin.group_offsets(&self.group, Some(partitions)))?;
         let (mut plan, mut all) = (BTreeMap::new(), true);
         for known in standing {
-            let Some(line) = lines.iter().find(|line| line.partition == known.partition) else { continue };
+            let Some(line) = named.get(&known.partition) else { continue };
             match (known.log_start, known.log_end) {
                 (Some(first), Some(end)) if first <= end => {
                     let to = line.offset.clamp(first, end);

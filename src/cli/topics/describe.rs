@@ -34,6 +34,7 @@ impl Describe {
             session.sort(described, |session, name, error| session.explain_name(Named::Topic, name, error));
         let topics: Vec<_> = topics.into_iter().map(|(_, topic)| topic).collect();
         let ends = ends(session, &topics)?;
+        let set = if form.json { HashMap::new() } else { set_for(session, &topics) };
         let mut out = Output::new();
         for (place, topic) in topics.iter().enumerate() {
             if form.json {
@@ -42,7 +43,7 @@ impl Describe {
                 if place > 0 {
                     out.line("")?;
                 }
-                write_text(&mut out, topic, &ends, &set_for(session, &topic.name))?;
+                write_text(&mut out, topic, &ends, set.get(&topic.name).map_or(&[], Vec::as_slice))?;
             }
         }
         out.flush()?;
@@ -62,13 +63,21 @@ fn ends(session: &Session, topics: &[TopicDescription]) -> Result<Ends, Failure>
     Ok(found.into_iter().filter_map(|(asked, found)| Some((asked, found.ok()??.offset))).collect())
 }
 
-/// The configs that were set for the topic itself. A broker that does not tell does not keep the rest from being shown.
-fn set_for(session: &Session, topic: &str) -> Vec<String> {
-    let resource = ConfigResource::Topic(topic.to_owned());
-    let described = session.admin.describe_configs([resource]).wait().and_then(klamm::Each::all);
-    let entries = described.unwrap_or_default().into_iter().flat_map(|(_, entries)| entries);
-    let set = entries.filter(|entry| entry.source == ConfigSource::Topic);
-    set.map(|entry| format!("{}={}", entry.name, entry.value.unwrap_or_default())).collect()
+/// The configs that were set for the topics themselves. A broker that does not tell does not keep the rest from being shown.
+fn set_for(session: &Session, topics: &[TopicDescription]) -> HashMap<String, Vec<String>> {
+    let resources = topics.iter().map(|topic| ConfigResource::Topic(topic.name.clone()));
+    let described = session.admin.describe_configs(resources).wait();
+    let mut set: HashMap<String, Vec<String>> = HashMap::new();
+    for (resource, entries) in described.into_iter().flatten() {
+        let ConfigResource::Topic(topic) = resource else { continue };
+        for entry in entries.unwrap_or_default() {
+            if entry.source == ConfigSource::Topic {
+                let value = entry.value.unwrap_or_default();
+                set.entry(topic.clone()).or_default().push(format!("{}={value}", entry.name));
+            }
+        }
+    }
+    set
 }
 
 fn write_json(out: &mut Output, topic: &TopicDescription, ends: &Ends) -> Result<(), Failure> {
