@@ -219,7 +219,8 @@ impl Reader {
             return elsewhere(ResponseError::FencedLeaderEpoch);
         }
         // A replica that does not lead has everything as long as somebody leads.
-        if !leads && !(self.from_followers && leadership.leader.is_some()) {
+        let follows = self.from_followers && leadership.leader.is_some();
+        if !leads && !follows {
             return elsewhere(ResponseError::NotLeaderOrFollower);
         }
         let log = partition.log();
