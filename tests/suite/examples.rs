@@ -197,8 +197,8 @@ fn testing_faults() {
             "a lamp is in orders-0 at offset 0",
             "a chair is in orders-1 at offset 0",
             "the rule for orders-1 struck 3 times",
-            "creating a topic on a full disk: refused",
-            "done; the rule struck 1 time",
+            "though the disk was full: the rule struck 1 time",
+            r#"its requests were ["KAFKA_STORAGE_ERROR", "answered"]"#,
             "refused: Heartbeat names no topics",
         ],
     );
