@@ -11,6 +11,7 @@ mod client;
 mod configs;
 #[cfg(test)]
 mod conformance;
+mod control;
 mod crash;
 mod embedded;
 mod examples;
