@@ -21,6 +21,7 @@ mod interop;
 mod run;
 mod serve;
 mod snapshots;
+mod testing;
 mod tidy;
 mod topics;
 mod wire;

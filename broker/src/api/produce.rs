@@ -24,7 +24,6 @@ use klamm_storage::batch::{BatchHeader, Codec};
 
 use crate::context::{Answer, Refusal, RequestContext};
 use crate::error_code;
-use crate::faults::DiskTrouble;
 use crate::partition::Partition;
 use crate::topics::Topic;
 
@@ -169,10 +168,7 @@ fn append(
         return refused(index, ResponseError::NotEnoughReplicas);
     }
     let response = PartitionProduceResponse::default().with_index(index);
-    let fault = cx.verdict().and_then(|verdict| verdict.disk(topic.name(), index)).map(|trouble| match trouble {
-        DiskTrouble::Full => DiskFault::Full,
-        DiskTrouble::FailedSync => DiskFault::FailedSync,
-    });
+    let fault = cx.verdict().and_then(|verdict| verdict.disk(topic.name(), index)).map(DiskFault::from);
     match partition.append(records, cx.broker.clock.now_ms(), fault) {
         Ok(appended) => response
             .with_base_offset(appended.base_offset)
