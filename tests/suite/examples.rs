@@ -155,6 +155,23 @@ fn embedded_and_real() {
 }
 
 #[test]
+fn testing_cluster() {
+    says(
+        "testing_cluster",
+        &[],
+        &[
+            "at the start: led in epoch 0, 3 in sync",
+            "after a move: led in epoch 1, 3 in sync",
+            "without the leader: led in epoch 2, 2 in sync",
+            "the node cannot lead a partition: it is stopped; bring it back first",
+            "with one node: led in epoch 2, 1 in sync",
+            "with one back: led in epoch 2, 2 in sync",
+            "4 records, each once and in order",
+        ],
+    );
+}
+
+#[test]
 fn testing_time() {
     says(
         "testing_time",

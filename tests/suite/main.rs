@@ -11,6 +11,7 @@ mod client;
 mod configs;
 #[cfg(test)]
 mod conformance;
+mod control;
 mod crash;
 mod embedded;
 mod examples;
@@ -18,6 +19,7 @@ mod fuzz;
 mod groups;
 mod harness;
 mod interop;
+mod moves;
 mod run;
 mod serve;
 mod snapshots;
