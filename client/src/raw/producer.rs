@@ -25,8 +25,11 @@ pub struct Producer {
     _broker: Option<EmbeddedBroker>,
 }
 
-/// Who wants to know what could not be delivered, and why.
-struct Lost(Box<dyn Fn(&[u64], &ClientError) + Send + Sync>);
+/// Told the numbers of records that could not be delivered, and why.
+type OnLost = dyn Fn(&[u64], &ClientError) + Send + Sync;
+
+/// Who wants to know what could not be delivered.
+struct Lost(Box<OnLost>);
 
 impl std::fmt::Debug for Lost {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
