@@ -6,7 +6,7 @@ mod cli;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 /// An Apache Kafka-compatible broker in one small process.
 #[derive(Debug, Parser)]
@@ -40,6 +40,18 @@ enum Command {
     InstallScripts(cli::scripts::install::Install),
     /// Control a broker that runs with --control: its time, faults and state.
     Ctl(cli::ctl::Ctl),
+    /// Topics: list, create, describe, alter, delete; their partitions and records.
+    Topics(cli::topics::Topics),
+    /// Consumer groups: list, describe, watch, move, delete.
+    Groups(cli::groups::Groups),
+    /// What topics, brokers, groups and loggers are set to.
+    Configs(cli::configs::Configs),
+    /// Brokers of a cluster, what they serve, and where they keep what.
+    Cluster(cli::cluster::Cluster),
+    /// Write a script that completes commands in a shell.
+    Completion(cli::generated::Completion),
+    /// Write manual pages into a folder.
+    Man(cli::generated::Man),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +71,12 @@ fn main() -> ExitCode {
         Command::Replay(replay) => replay.run(),
         Command::InstallScripts(install) => install.run(),
         Command::Ctl(ctl) => ctl.run(),
+        Command::Topics(topics) => topics.run(),
+        Command::Groups(groups) => groups.run(),
+        Command::Configs(configs) => configs.run(),
+        Command::Cluster(cluster) => cluster.run(),
+        Command::Completion(completion) => completion.run(Args::command()),
+        Command::Man(man) => man.run(Args::command()),
     };
     match done {
         Ok(code) => code,

@@ -14,16 +14,20 @@
 //! broker that was started for it.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use klamm::{Admin, Call, ClientError, ClientOptions, CommandConfig, Config, ErrorKind};
 
 use super::error::{Failure, Usage, say};
 use super::profile::{self, Profile};
+use super::terminal::Waiting;
 use super::values::{duration, in_words};
 
 /// How long a command waits for a cluster that does not answer, unless it is told otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// For how long brokers are tried that refuse connections: one that was started a moment ago listens by then.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where a cluster is if nothing else is said.
 const DEFAULT_SERVERS: &str = "localhost:9092";
@@ -40,23 +44,23 @@ const CLIENT_ID: &str = "klamm";
 pub(crate) struct ConnectArgs {
     /// A broker of the cluster; several with commas. [default: $KLAMM_BOOTSTRAP_SERVERS, $KAFKA_BOOTSTRAP_SERVERS, the
     /// default profile, or localhost:9092]
-    #[arg(short = 'b', long, value_name = "HOST:PORT", visible_alias = "bootstrap-servers")]
+    #[arg(short = 'b', long, global = true, value_name = "HOST:PORT", visible_alias = "bootstrap-servers")]
     bootstrap_server: Option<String>,
 
     /// Options of the connection (TLS, SASL, time-outs) from a file of properties, as Kafka's tools and librdkafka take it.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     command_config: Option<PathBuf>,
 
     /// Go by this profile of the config file. [file: $KLAMM_CONFIG, or ~/.config/klamm/config.toml]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME")]
     profile: Option<String>,
 
     /// Give up after so long without an answer: 500ms, 10s, 2m. [default: 10s]
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, global = true, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
 
     /// Set any option of the client by its name (security.protocol=SSL); can be given several times.
-    #[arg(short = 'X', long = "option", value_name = "NAME=VALUE")]
+    #[arg(short = 'X', long = "option", global = true, value_name = "NAME=VALUE")]
     options: Vec<String>,
 }
 
@@ -194,19 +198,34 @@ impl Cluster {
         Ok(Admin::new(self.client_options()?)?.timeout(self.timeout))
     }
 
+    /// Makes sure that a broker can be reached, so that it is known soon if none can.
+    pub(crate) fn reach(&self, admin: &Admin) -> Result<(), Failure> {
+        let began = Instant::now();
+        self.answer(admin.reach(PATIENCE)).map_err(|error| self.explain_after(error, began.elapsed()).into())
+    }
+
     /// Waits for a call, and says what to do where it fails for something that lies in how the cluster was named.
     pub(crate) fn wait<T: Send + 'static>(&self, call: Call<T>) -> Result<T, Failure> {
-        call.wait().map_err(|error| self.explain(error).into())
+        self.answer(call).map_err(|error| self.explain(error).into())
+    }
+
+    fn answer<T: Send + 'static>(&self, call: Call<T>) -> Result<T, ClientError> {
+        let _shown = Waiting::begin(format!("waiting for {}", self.servers));
+        call.wait()
     }
 
     /// The same error with what to do about it, in the words of a command line.
     pub(crate) fn explain(&self, error: ClientError) -> ClientError {
+        self.explain_after(error, self.timeout)
+    }
+
+    fn explain_after(&self, error: ClientError, time: Duration) -> ClientError {
         let place = format!("{} ({})", self.servers, self.origin);
         match error.kind() {
             ErrorKind::Unreachable | ErrorKind::TimedOut | ErrorKind::Disconnected => error.remedy(format!(
                 "tried {place} for {}: start a broker there with `klamm serve`, name another with --bootstrap-server, \
                  or wait longer with --timeout",
-                in_words(self.timeout)
+                in_words(time)
             )),
             ErrorKind::Authentication => error.remedy(format!(
                 "{place} was asked: correct user, password, mechanism or certificates in --command-config or the profile"

@@ -3,6 +3,8 @@
 pub(crate) mod bench;
 mod broker_args;
 pub(crate) mod check;
+pub(crate) mod cluster;
+pub(crate) mod configs;
 #[allow(dead_code)]
 mod connect;
 pub(crate) mod consume;
@@ -13,7 +15,10 @@ mod data;
 pub(crate) mod dump;
 #[allow(dead_code)]
 mod error;
+pub(crate) mod generated;
+pub(crate) mod groups;
 mod logging;
+mod offset_file;
 #[allow(dead_code)]
 mod output;
 pub(crate) mod produce;
@@ -23,10 +28,13 @@ pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod scripts;
 pub(crate) mod serve;
+mod session;
 #[allow(dead_code)]
 mod signals;
 #[allow(dead_code)]
 mod terminal;
+mod times;
+pub(crate) mod topics;
 #[allow(dead_code)]
 mod values;
 

@@ -11,7 +11,7 @@ use super::terminal::{self, Style};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
 pub(crate) struct Form {
     /// Give one JSON object a line, with stable field names, instead of a table.
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub(crate) json: bool,
 }
 

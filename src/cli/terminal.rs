@@ -1,7 +1,9 @@
 //! Whether a person watches, and what only a person is to see: colours, and how far long work has come.
 
 use std::fmt::Display;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -18,6 +20,11 @@ fn wants_colour() -> bool {
 /// Whether standard output takes colours.
 pub(crate) fn colours_out() -> bool {
     std::io::stdout().is_terminal() && wants_colour()
+}
+
+/// Whether a person watches standard output.
+pub(crate) fn is_out_watched() -> bool {
+    std::io::stdout().is_terminal()
 }
 
 /// Whether a person watches standard error.
@@ -77,7 +84,7 @@ impl Progress {
         let bar = ProgressBar::with_draw_target(steps, ProgressDrawTarget::stderr_with_hz(DRAWN));
         let form = match steps {
             Some(_) => "{msg} [{bar:30}] {human_pos}/{human_len} {per_sec} {eta}",
-            None => "{spinner} {msg} {human_pos} {per_sec}",
+            None => "{spinner} {msg} {elapsed}",
         };
         if let Ok(style) = ProgressStyle::with_template(form) {
             bar.set_style(style.progress_chars("=> "));
@@ -118,7 +125,41 @@ impl Drop for Progress {
     }
 }
 
-/// Clears the screen of standard output, for what is shown again and again.
-pub(crate) fn clear(out: &mut impl Write) -> std::io::Result<()> {
-    out.write_all(b"\x1b[H\x1b[2J")
+/// After how long it is said what is waited for.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Says what is waited for, if it takes long and a person watches, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Waiting(Option<(mpsc::Sender<()>, JoinHandle<()>)>);
+
+impl Waiting {
+    /// From now on. Where there is no thread to be had, nothing is said.
+    pub(crate) fn begin(what: String) -> Self {
+        if !is_watched() {
+            return Waiting(None);
+        }
+        let (end, ended) = mpsc::channel();
+        let show = move || {
+            if ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                let _shown = Progress::new(what, None);
+                // It ends by its other end being dropped.
+                let _ = ended.recv();
+            }
+        };
+        let thread = std::thread::Builder::new().name("klamm-waiting".to_owned()).spawn(show);
+        Waiting(thread.ok().map(|thread| (end, thread)))
+    }
 }
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some((end, thread)) = self.0.take() {
+            drop(end);
+            // It does not panic; and if it did, there would be nothing to clear away.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Clears the screen and begins at its top, for what is shown again and again.
+pub(crate) const CLEAR: &[u8] = b"\x1b[H\x1b[2J";

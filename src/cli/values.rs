@@ -72,6 +72,8 @@ fn of_iso(text: &str) -> Option<Duration> {
 pub(crate) fn in_words(time: Duration) -> String {
     match time.as_millis() {
         millis if millis % 1000 == 0 => format!("{} s", millis / 1000),
+        // What was measured is never round.
+        millis if millis > 2000 => format!("{:.1} s", time.as_secs_f64()),
         millis => format!("{millis} ms"),
     }
 }

@@ -5,6 +5,8 @@
 
 mod check;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod client;
 mod configs;
 #[cfg(test)]

@@ -126,8 +126,8 @@ async fn ask_all<E: Errand>(
     let mut asked = Vec::with_capacity(items.len());
     let mut by_node: Vec<(Node, Vec<E::Item>)> = Vec::new();
     let mut fresh = false;
-    // All topics first: what is asked for anew is so once, for all of them together.
     for item in &items {
+        // Of all of them before the first is looked for: what is known is asked for anew once, for all.
         if let Charge::Leader(partition) = errand.charge(item) {
             cluster.want(&partition.topic);
         }
@@ -225,7 +225,6 @@ async fn in_charge(
             Ok(Node::Id(*id))
         }
         Charge::Leader(partition) => {
-            cluster.want(&partition.topic);
             if cluster.leader(&partition.topic, partition.partition).is_none() && !*fresh {
                 *fresh = true;
                 cluster.refreshed(deadline).await.map_err(|error| (error, false))?;

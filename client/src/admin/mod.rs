@@ -94,6 +94,17 @@ impl Admin {
         self
     }
 
+    /// Connects to a broker, so that it is known whether one can be reached; it is tried again for so long, and no longer than a
+    /// call may take. Calls connect by themselves: this is for who would rather hear soon that nobody answers.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unreachable`](crate::ErrorKind::Unreachable) if none was reached, and
+    /// [`ErrorKind::Authentication`](crate::ErrorKind::Authentication) at once if one refuses user, password or certificate.
+    pub fn reach(&self, patience: Duration) -> Call<()> {
+        let (cluster, deadline) = (Arc::clone(&self.cluster), self.deadline());
+        Call::begin(async move { cluster.reach(patience, deadline).await })
+    }
+
     /// Closes all connections. Calls under way, and later ones, of all clones fail.
     pub fn close(&self) {
         self.cluster.close();

@@ -137,6 +137,32 @@ async fn configs_of_topics_brokers_and_groups_are_changed_one_by_one() {
 }
 
 #[tokio::test]
+async fn offsets_of_several_topics_of_which_nothing_is_known_yet_are_found() {
+    let admin = embedded("admin leaders");
+    let topics = ["a", "b", "c"];
+    admin.create_topics(topics.map(NewTopic::new)).await.unwrap().all().unwrap();
+    let wanted = topics.map(|topic| (partition(topic, 0), OffsetAt::Latest));
+    assert_eq!(admin.list_offsets(wanted).await.unwrap().all().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn whether_a_broker_can_be_reached_is_known_soon() {
+    let admin = embedded("admin reach");
+    admin.reach(Duration::ZERO).await.unwrap();
+    // Nobody listens on a port that was just given back; and two that refuse are both tried.
+    let port = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let bootstrap = Bootstrap::Servers(vec![port(), port()]);
+    let admin = Admin::new(ClientOptions { bootstrap, ..ClientOptions::default() }).unwrap();
+    let began = Instant::now();
+    let error = admin.reach(Duration::from_millis(10)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
+    assert!(began.elapsed() < Duration::from_secs(20), "it was tried for {:?}", began.elapsed());
+    let broker = FakeBroker::start(|_| Reply::Close).await;
+    let admin = Admin::new(broker.options()).unwrap().timeout(Duration::from_millis(300));
+    assert!(admin.reach(Duration::from_secs(9)).await.unwrap_err().is_retriable());
+}
+
+#[tokio::test]
 async fn offsets_are_found_and_records_are_deleted() {
     let admin = embedded("admin records");
     admin.create_topics([NewTopic::new("t").partitions(2)]).await.unwrap().all().unwrap();

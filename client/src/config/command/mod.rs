@@ -145,9 +145,13 @@ impl CommandConfig {
             .flat_map(names::names)
             .chain(java::NAMES.iter().copied());
         let near = |known: &&str| strsim::damerau_levenshtein(&plain(name), &plain(known)) <= MEANT;
+        // Of several spellings of one option, the one that the name is nearest to as it stands.
+        let as_it_stands = |known: &&str| strsim::damerau_levenshtein(name, known);
         let known_elsewhere =
             [Role::Producer, Role::Consumer].into_iter().any(|role| names::knows(name, role));
-        if let Some(meant) = all.into_iter().find(near).filter(|_| !known_elsewhere) {
+        if let Some(meant) =
+            all.into_iter().filter(near).min_by_key(as_it_stands).filter(|_| !known_elsewhere)
+        {
             return Err(config_error(asked, format!("'{name}' is an option that nobody knows"))
                 .remedy(format!("did you mean '{meant}'?")));
         }

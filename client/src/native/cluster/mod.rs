@@ -405,6 +405,34 @@ impl Cluster {
         }
     }
 
+    /// Connects to the first broker that can be reached, and tries all again for so long. The connection is kept for what is
+    /// asked next. Somebody who waits for an answer learns soon this way that there will be none.
+    pub(crate) async fn reach(&self, patience: Duration, deadline: Instant) -> Result<(), ClientError> {
+        let give_up = deadline.min(Instant::now() + patience);
+        let mut backoff = self.retry_backoff();
+        loop {
+            let candidates = self.candidates();
+            let mut failure = None;
+            for (left, node) in
+                (1..=u32::try_from(candidates.len()).unwrap_or(u32::MAX)).rev().zip(&candidates)
+            {
+                // Who does not answer at all leaves the others their share of the time.
+                let now = Instant::now();
+                let share = now + deadline.saturating_duration_since(now) / left;
+                match self.connection(Node::Id(*node), Lane::Control, share).await {
+                    Ok(_) => return Ok(()),
+                    Err(error) if !error.is_retriable() => return Err(error),
+                    Err(error) => failure = Some(error),
+                }
+            }
+            let pause = Instant::now() + backoff.next();
+            if pause >= give_up {
+                return Err(failure.unwrap_or_else(|| self.silence("connecting to a broker")));
+            }
+            tokio::time::sleep_until(pause.into()).await;
+        }
+    }
+
     /// Sends a request to a broker and waits for the answer: one attempt, in the newest version up to `most` that the
     /// broker knows too.
     pub(crate) async fn call<R: Request>(
