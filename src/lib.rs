@@ -49,37 +49,26 @@
 //!
 //! # In a test
 //!
-//! Time, chance, faults and state are the test's:
+//! Time, chance, faults and state are the test's; [`testing`] is the chapter on it.
 //!
 //! ```
 //! use std::time::Duration;
 //!
-//! use klamm::{ApiKey, Broker, Clock, Fault, create_publisher};
-//! use serde_json::json;
+//! use klamm::{ApiKey, Fault};
 //!
-//! let now = Clock::system().now_ms(); // clients stamp their records with the real time
-//! let broker = Broker::builder().topic("orders", 1).clock(Clock::manual(now)).seed(7).start()?;
+//! let broker = klamm::testing::broker().topic("orders", 1).start();
 //!
 //! // The first batch is taken, and its acknowledgement lost on the way.
-//! let lost = broker.faults().add(Fault::on(ApiKey::Produce).topic("orders").nth(1).close_before_answer())?;
-//! let publisher = create_publisher(
-//!     "orders",
-//!     json!({
-//!         "destination": "kafka://topic/orders",
-//!         "bootstrap_servers": broker.bootstrap_servers(),
-//!         "producer_config": { "acks": "all" },
-//!     }),
-//! )?;
-//! publisher.publish_acknowledged("an order")?;
+//! let lost = broker.fault(Fault::on(ApiKey::Produce).topic("orders").nth(1).close_before_answer());
+//! broker.publish("orders", "an order");
 //!
-//! assert_eq!(broker.faults().hits(lost), Some(1));
-//! // acks=all is idempotent: it was sent twice, and is there once. No consumer is needed to see that.
-//! assert_eq!(broker.records("orders")?.len(), 1);
+//! // An idempotent publisher sent it twice, and it is there once. No consumer is needed to see that.
+//! assert_eq!(broker.hits(lost), 1);
+//! assert_eq!(broker.texts("orders"), ["an order"]);
 //!
 //! // Eight days later retention has let go of it.
 //! broker.advance(Duration::from_secs(8 * 24 * 3600));
-//! assert_eq!(broker.records("orders")?.len(), 0);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! assert!(broker.records("orders").is_empty());
 //! ```
 //!
 //! The `klamm serve` command does the same as a process of its own.
@@ -88,6 +77,7 @@
 
 #[cfg(feature = "control")]
 pub mod control;
+pub mod testing;
 
 pub use klamm_client::*;
 

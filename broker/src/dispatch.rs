@@ -109,17 +109,18 @@ pub(crate) async fn serve(
         ))),
         None => Err(Refusal::Close(format!("it asked for the unknown API {}", header.api_key))),
     };
-    peer.seen.end();
     let outcome = match answered {
         Ok(body) => Outcome::Respond(body.into_frame(header.correlation_id)),
         Err(Refusal::NoAnswer) => Outcome::Nothing,
         Err(Refusal::Close(reason)) => Outcome::Close(reason),
         Err(Refusal::Fault) => Outcome::Faulty(None, Then::Close),
     };
-    match cx.verdict() {
+    let outcome = match cx.verdict() {
         None => outcome,
         Some(verdict) => carry_out(verdict, outcome),
-    }
+    };
+    peer.seen.end(&outcome);
+    outcome
 }
 
 /// Has the handler work, and notes when it waits.

@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Weak};
 
-use klamm_storage::Log;
+use klamm_storage::{Home, Log};
 
 use crate::config::BrokerSettings;
 use crate::state::BrokerState;
@@ -17,8 +17,12 @@ struct Chore {
     work: fn(&BrokerState),
 }
 
-const CHORES: [Chore; 3] = [
-    Chore { interval_ms: |settings| settings.log_retention_check_interval_ms, work: run },
+const RETENTION: Chore =
+    Chore { interval_ms: |settings| settings.log_retention_check_interval_ms, work: run };
+
+/// Of a data folder alone: memory is neither synced nor recovered, and a test that leaps over a year need not be kept
+/// waiting by every minute of it.
+const OF_FOLDERS: [Chore; 2] = [
     Chore { interval_ms: |settings| settings.log_flush_scheduler_interval_ms, work: flush },
     Chore {
         interval_ms: |settings| i64::from(settings.log_flush_offset_checkpoint_interval_ms),
@@ -28,8 +32,12 @@ const CHORES: [Chore; 3] = [
 
 /// Has the housekeeper run from now on, as long as the broker is there.
 pub(crate) fn start(state: &Arc<BrokerState>) {
-    for chore in CHORES {
-        schedule(Arc::downgrade(state), &state.timers, state.clock.steady_ms(), chore);
+    let of_folders = match state.topics.logs().home() {
+        Home::Memory => &[][..],
+        Home::Folder(_) => &OF_FOLDERS,
+    };
+    for chore in std::iter::once(&RETENTION).chain(of_folders) {
+        schedule(Arc::downgrade(state), &state.timers, state.clock.steady_ms(), *chore);
     }
 }
 

@@ -6,15 +6,19 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use klamm_storage::batch::{self, BuildOptions, RecordToWrite};
-use klamm_storage::{AppendContext, AppendError, Home, Log, LogManager, LogOptions, Origin, ReadUpTo};
+use klamm_storage::{
+    AppendContext, AppendError, DiskFault, Home, Log, LogManager, LogOptions, Origin, ReadUpTo, StorageError,
+};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::cluster::Placement;
+use crate::faults::disk;
 use crate::server::StartError;
 
 /// The topic that holds the journal. Clients are not shown it.
@@ -99,9 +103,11 @@ pub(crate) struct Remembered {
     pub(crate) deleted: HashSet<Uuid>,
 }
 
-/// The journal of a broker with a data folder; for one in memory it does nothing.
+/// The journal of a broker with a data folder; for one in memory it remembers nothing, and only fails where a fault says so.
 pub(crate) struct MetadataJournal {
     kept: Option<Mutex<Kept>>,
+    /// In memory: a sync has failed on purpose, and nothing is taken any more, as by a log.
+    failed: AtomicBool,
 }
 
 struct Kept {
@@ -132,12 +138,16 @@ impl MetadataJournal {
         let mut records: Vec<_> = image.0.values().cloned().collect();
         records.sort_by_key(|record| !matches!(record, MetadataRecord::Topic { .. }));
         let remembered = Remembered { records, deleted };
-        Ok((MetadataJournal { kept: Some(Mutex::new(Kept { log, image })) }, remembered))
+        Ok((MetadataJournal::of(Some(Mutex::new(Kept { log, image }))), remembered))
     }
 
     /// The journal of a broker in memory: it remembers nothing.
     pub(crate) fn of_memory() -> Self {
-        MetadataJournal { kept: None }
+        MetadataJournal::of(None)
+    }
+
+    fn of(kept: Option<Mutex<Kept>>) -> Self {
+        MetadataJournal { kept, failed: AtomicBool::new(false) }
     }
 
     /// Remembers `records`, all or none of them.
@@ -145,9 +155,10 @@ impl MetadataJournal {
     /// # Errors
     /// If the log cannot take them: then nothing of them may be acted upon.
     pub(crate) fn append(&self, records: Vec<MetadataRecord>, now_ms: i64) -> Result<(), AppendError> {
-        let Some(kept) = &self.kept else { return Ok(()) };
+        let fault = disk::ready();
+        let Some(kept) = &self.kept else { return self.remember_nothing(fault) };
         let mut kept = kept.lock();
-        append_to(&kept.log, &records, now_ms)?;
+        append_to(&kept.log, &records, now_ms, fault)?;
         records.into_iter().for_each(|record| kept.image.apply(record));
         // They are remembered, whatever becomes of the journal's old records.
         if let Err(error) = kept.shorten(now_ms) {
@@ -158,6 +169,21 @@ impl MetadataJournal {
 }
 
 impl MetadataJournal {
+    /// In memory: what trouble of the disk would come to, if there were one.
+    fn remember_nothing(&self, fault: Option<DiskFault>) -> Result<(), AppendError> {
+        if fault == Some(DiskFault::FailedSync) {
+            self.failed.store(true, Ordering::SeqCst);
+        }
+        if self.failed.load(Ordering::SeqCst) {
+            let why = "syncing the log: the sync failed on purpose".to_owned();
+            return Err(StorageError::Failed(why).into());
+        }
+        match fault {
+            Some(DiskFault::Full) => Err(AppendError::DiskFull(std::io::ErrorKind::StorageFull.into())),
+            _ => Ok(()),
+        }
+    }
+
     /// Where its log ends; 0 in memory.
     pub(crate) fn end_offset(&self) -> i64 {
         self.kept.as_ref().map_or(0, |kept| kept.lock().log.log_end_offset())
@@ -176,13 +202,18 @@ impl Kept {
         self.log.roll_now(now_ms).map_err(AppendError::Storage)?;
         let old_end = self.log.log_end_offset();
         for records in self.image.0.values().cloned().collect::<Vec<_>>().chunks(1000) {
-            append_to(&self.log, records, now_ms)?;
+            append_to(&self.log, records, now_ms, None)?;
         }
         self.log.delete_records(old_end).map(drop).map_err(AppendError::Storage)
     }
 }
 
-fn append_to(log: &Log, records: &[MetadataRecord], now_ms: i64) -> Result<(), AppendError> {
+fn append_to(
+    log: &Log,
+    records: &[MetadataRecord],
+    now_ms: i64,
+    fault: Option<DiskFault>,
+) -> Result<(), AppendError> {
     let records = records.iter().map(|record| RecordToWrite {
         key: Some(Bytes::from(record.key())),
         value: serde_json::to_vec(record).ok().map(Bytes::from),
@@ -190,7 +221,7 @@ fn append_to(log: &Log, records: &[MetadataRecord], now_ms: i64) -> Result<(), A
         timestamp: now_ms,
     });
     let batch = batch::build(records, &BuildOptions::default());
-    log.append(&batch, &AppendContext { now_ms, leader_epoch: 0, origin: Origin::Coordinator, fault: None })
+    log.append(&batch, &AppendContext { now_ms, leader_epoch: 0, origin: Origin::Coordinator, fault })
         .map(drop)
 }
 

@@ -92,7 +92,8 @@ fn days_of(year: i64, month: i64) -> i64 {
     }
 }
 
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+/// Days from the first of January 1970 to a day of a year from 1970 on.
+pub(crate) fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let leaps = |year: i64| year / 4 - year / 100 + year / 400;
     let of_years = (year - 1970) * 365 + leaps(year - 1) - leaps(1969);
     of_years + (1..month).map(|month| days_of(year, month)).sum::<i64>() + day - 1

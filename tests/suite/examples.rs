@@ -155,10 +155,145 @@ fn embedded_and_real() {
 }
 
 #[test]
+fn testing_time() {
+    says(
+        "testing_time",
+        &[],
+        &[
+            "read: a lamp",
+            "45 seconds later the member is out: true",
+            "and then in again",
+            "read once more: a lamp",
+            "committed: Some(1)",
+            "a day later: None",
+            "records: 1",
+            "eight days later: 0",
+            "less than ten seconds: true",
+        ],
+    );
+}
+
+#[test]
+fn testing_seed() {
+    says(
+        "testing_seed",
+        &[],
+        &[
+            "the same seed again, the same run: true",
+            "another seed, another run: true",
+            "equal to the byte 100 times",
+        ],
+    );
+}
+
+#[test]
+fn testing_faults() {
+    says(
+        "testing_faults",
+        &[],
+        &[
+            "acks=1, struck 1 time: the order is there 2 times",
+            "acks=all, struck 1 time: the order is there 1 time",
+            "a lamp is in orders-0 at offset 0",
+            "a chair is in orders-1 at offset 0",
+            "the rule for orders-1 struck 3 times",
+            "creating a topic on a full disk: refused",
+            "done; the rule struck 1 time",
+            "refused: Heartbeat names no topics",
+        ],
+    );
+}
+
+#[test]
+fn testing_waiting() {
+    says(
+        "testing_waiting",
+        &[],
+        &[
+            "100 records are there",
+            "stable with 2 members",
+            "committed all",
+            "they have read 100 records",
+            "nothing is under way",
+            "waited 20 ms for 101 records in 'orders'; seen instead: 100 records in 2 partitions of 'orders'",
+        ],
+    );
+}
+
+#[test]
+fn testing_looking() {
+    says(
+        "testing_looking",
+        &[],
+        &[
+            "an order of 1 lamp",
+            "an order of 4 chair",
+            "at offset 1, with the key \"chair\"",
+            "prague",
+            "billing reads lamp",
+            "its group is Empty",
+            "committed Some(1)",
+            "and is 1 behind",
+            "produced in 2 requests",
+            "Produce of test-publisher: answered",
+        ],
+    );
+}
+
+#[test]
+fn testing_state() {
+    says(
+        "testing_state",
+        &[],
+        &[
+            r#"the test leaves ["a lamp", "a chair"]"#,
+            r#"restored: ["a lamp"]"#,
+            r#"the fork has ["a lamp", "a table"]"#,
+            r#"the original has ["a lamp"]"#,
+            "reset: []",
+            r#"goes on: ["a bed"]"#,
+            "begin with the fixture: true",
+        ],
+    );
+}
+
+#[test]
+fn testing_guard() {
+    let Output { status, stdout, stderr } = Command::new(folder().join("testing_guard")).output().unwrap();
+    let (said, complained) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+    assert!(
+        status.success() && said.contains("the test has failed, and said why: true"),
+        "{said}{complained}"
+    );
+    let (panic, report) = complained.split_once("klamm: what the broker saw").expect(&complained);
+    assert!(panic.contains("all_orders_are_billed"), "{complained}");
+    for part in ["1 record in 1 partition", "\"a lamp\"", "\"billing\"  Stable", "NOT_LEADER_OR_FOLLOWER"] {
+        assert!(report.contains(part), "{part:?} is missing from:\n{complained}");
+    }
+}
+
+#[test]
 fn the_readmes_quick_start_is_one_of_them() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/");
     let readme = std::fs::read_to_string(format!("{folder}README.md")).unwrap();
     let example = std::fs::read_to_string(format!("{folder}examples/embedded_and_real.rs")).unwrap();
     let (_, program) = example.split_once("\n\n").expect("the header comes first");
     assert!(readme.contains(&format!("```rust\n{program}```")), "README.md has not this program:\n{program}");
+}
+
+#[test]
+fn testing_cluster() {
+    says(
+        "testing_cluster",
+        &[],
+        &[
+            "at the start: led in epoch 0, 3 in sync",
+            "after a move: led in epoch 1, 3 in sync",
+            "without the leader: led in epoch 2, 2 in sync",
+            "the node cannot lead a partition: it is stopped; bring it back first",
+            "with one node: led in epoch 2, 1 in sync",
+            "with one back: led in epoch 2, 2 in sync",
+            "4 records, each once and in order",
+        ],
+    );
 }

@@ -11,6 +11,7 @@ mod client;
 mod configs;
 #[cfg(test)]
 mod conformance;
+mod control;
 mod crash;
 mod embedded;
 mod examples;
@@ -19,11 +20,13 @@ mod groups;
 mod harness;
 mod interop;
 mod records;
+mod moves;
 mod run;
 #[cfg(test)]
 mod scripts;
 mod serve;
 mod snapshots;
+mod testing;
 mod tidy;
 mod topics;
 mod wire;

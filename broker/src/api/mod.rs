@@ -8,8 +8,9 @@ use kafka_protocol::protocol::{Decodable, HeaderVersion, Request, VersionRange};
 use klamm_protocol::guard;
 
 use crate::context::{Answer, Refusal, RequestContext};
-use crate::dispatch::{Body, Reply as _};
+use crate::dispatch::{Body, Reply};
 use crate::faults::{self, Refused};
+use crate::look::Errors;
 
 /// An API that is served, and the versions of it.
 #[derive(Debug)]
@@ -50,6 +51,15 @@ where
     Some(format!("{:#?}", R::Response::decode(&mut rest, version).ok()?))
 }
 
+/// Notes whether an answer has errors, and encodes it.
+fn finish<R: Errors + Reply>(cx: &RequestContext, reply: R) -> Answer<Body> {
+    let error = reply.first_error();
+    if error != 0 {
+        cx.peer.seen.refused(error);
+    }
+    reply.into_body(cx.version())
+}
+
 macro_rules! apis {
     ($($module:ident $key:ident $min:literal ..= $max:literal: $request:ident => $reply:ty;)*) => {
         $(pub(crate) mod $module;)*
@@ -81,16 +91,19 @@ macro_rules! apis {
                             Refused::Part(part) => splice = Some(part),
                             Refused::Whole(reply) => {
                                 let reply: $reply = Box::pin(faults::end(cx, None, Ok(reply))).await?;
-                                return reply.into_body(cx.version());
+                                return finish(cx, reply);
                             }
                             Refused::Close(reason) => return Err(Refusal::Close(reason)),
                         }
                     }
-                    let mut reply: Answer<$reply> = $module::handle(cx, request).await;
+                    let mut reply: Answer<$reply> = match cx.verdict() {
+                        None => $module::handle(cx, request).await,
+                        met => Box::pin(faults::disk::met_by(key, met, $module::handle(cx, request))).await,
+                    };
                     if cx.verdict().is_some() {
                         reply = Box::pin(faults::end(cx, splice, reply)).await;
                     }
-                    reply?.into_body(cx.version())
+                    finish(cx, reply?)
                 }).await,)*
                 other => Err(Refusal::Close(format!("it asked for {other:?}, which is not served"))),
             }

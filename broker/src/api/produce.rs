@@ -24,7 +24,6 @@ use klamm_storage::batch::{BatchHeader, Codec};
 
 use crate::context::{Answer, Refusal, RequestContext};
 use crate::error_code;
-use crate::faults::DiskTrouble;
 use crate::partition::Partition;
 use crate::topics::Topic;
 
@@ -39,6 +38,9 @@ const ZSTD: i16 = 7;
 
 /// From this version on who comes to the wrong node is told who leads (KIP-951).
 const LEADERS: i16 = 10;
+
+/// Stands for no opinion on the leader's epoch.
+const ANY_EPOCH: i32 = -1;
 
 /// The acks that ask for all replicas in sync.
 const ACKS_OF_ALL: i16 = -1;
@@ -162,17 +164,14 @@ fn append(
     if let Some(error) = BatchHeader::read(records).and_then(|header| refusal_of_head(cx, header)) {
         return refused(index, error);
     }
-    if let Err(error) = cx.check_leads(partition) {
+    if let Err(error) = cx.check_leads(partition, ANY_EPOCH) {
         return of_another_leader(cx, partition, refused(index, error));
     }
     if acks == ACKS_OF_ALL && !cx.broker.has_enough_replicas(topic, partition) {
         return refused(index, ResponseError::NotEnoughReplicas);
     }
     let response = PartitionProduceResponse::default().with_index(index);
-    let fault = cx.verdict().and_then(|verdict| verdict.disk(topic.name(), index)).map(|trouble| match trouble {
-        DiskTrouble::Full => DiskFault::Full,
-        DiskTrouble::FailedSync => DiskFault::FailedSync,
-    });
+    let fault = cx.verdict().and_then(|verdict| verdict.disk(topic.name(), index)).map(DiskFault::from);
     match partition.append(records, cx.broker.clock.now_ms(), fault) {
         Ok(appended) => response
             .with_base_offset(appended.base_offset)

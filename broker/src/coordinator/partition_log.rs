@@ -8,6 +8,7 @@ use klamm_storage::ReadUpTo;
 use klamm_storage::batch::{self, Batch, BuildOptions, RecordToWrite};
 
 use super::journal::{JournalError, JournalLog, JournalRecord};
+use crate::faults::disk;
 use crate::partition::Partition;
 use crate::topics::Topic;
 
@@ -39,7 +40,7 @@ impl JournalLog for PartitionLog {
         if batch.len() > self.0.log().options().max_message_bytes as usize {
             return Err(JournalError::TooLarge);
         }
-        self.0.append_as_coordinator(&batch, now_ms).map(drop).map_err(|error| failed(&error))
+        self.0.append_as_coordinator(&batch, now_ms, disk::ready()).map(drop).map_err(|error| failed(&error))
     }
 
     fn read(&self, take: &mut dyn FnMut(JournalRecord)) -> Result<(), JournalError> {

@@ -9,6 +9,7 @@
 //! Every chance is drawn from a stream of the rule's own, made from the broker's seed and the rule's number, so that rules
 //! do not disturb each other, or the ids that the broker draws.
 
+pub(crate) mod disk;
 pub(crate) mod names;
 mod place;
 mod rule;
@@ -35,6 +36,7 @@ pub use rule::{
 };
 pub(crate) use verdict::{Subject, Verdict};
 
+use scope::Scope;
 use verdict::{Filter, Wait};
 
 /// Rules that a broker holds. Each is looked at for every request while there is any.
@@ -192,6 +194,7 @@ impl Counted {
     fn matches(&self, cx: &RequestContext, key: ApiKey, subjects: &[Subject]) -> bool {
         let fault = &self.rule.fault;
         fault.api.is_none_or(|wanted| wanted == key)
+            && (fault.effect.disk.is_none() || Scope::of(key).writes)
             && fault.min_version.is_none_or(|least| cx.version() >= least)
             && fault.max_version.is_none_or(|most| cx.version() <= most)
             && fault.client_id.as_deref().is_none_or(|wanted| cx.client_id() == wanted)

@@ -11,7 +11,7 @@ use kafka_protocol::messages::ApiKey;
 use serde::{Deserialize, Serialize};
 
 use super::names;
-use super::scope::Scope;
+use super::scope::{Scope, WRITERS};
 use crate::api;
 
 /// The longest that a fault may hold a request or mute a connection: an hour. Longer is a mistake in units.
@@ -115,7 +115,7 @@ pub struct Effect {
     /// reads nothing more from the connection for as long.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub throttle_ms: Option<u64>,
-    /// What the disk does to the batches of the request: of Produce alone.
+    /// What the disk does to what the request appends. Without an API it is for all that append.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk: Option<DiskTrouble>,
 }
@@ -300,14 +300,17 @@ impl Fault {
         self
     }
 
-    /// There is no room on the disk for the batches of a Produce.
+    /// There is no room on the disk for what the request appends: of a Produce the batches of the topic and partition that
+    /// the rule names; of any other request all that it has the broker remember (topics, configs, ids, groups, offsets).
+    /// Requests that append nothing are not struck.
     pub fn disk_full(mut self) -> Self {
         self.effect.disk = Some(DiskTrouble::Full);
         self
     }
 
-    /// The sync after the append of a Produce fails, and the partition takes nothing more until the broker is started
-    /// again.
+    /// The sync after what the request appends fails, and the log takes nothing more until the broker is started again: the
+    /// partition of a Produce; of a request of groups the partition of `__consumer_offsets` that remembers the group; of all
+    /// others the journal of topics, configs and producer ids.
     pub fn failed_sync(mut self) -> Self {
         self.effect.disk = Some(DiskTrouble::FailedSync);
         self
@@ -406,10 +409,15 @@ impl Fault {
             "with an error of its own the request never comes to the disk: give one of both".to_owned()
         })?;
         refuse(error.is_some_and(|error| error.code() == 0), || "0 is no error".to_owned())?;
-        refuse(disk.is_some() && self.api != Some(ApiKey::Produce), || {
-            "trouble with the disk is for Produce; for everything else use Faults::set_disk_full and \
-             Faults::set_failing_syncs"
-                .to_owned()
+        let reads_only = self.api.filter(|api| disk.is_some() && !Scope::of(*api).writes);
+        refuse(reads_only.is_some(), || {
+            let names: Vec<_> = WRITERS.iter().map(|api| format!("{api:?}")).collect();
+            format!(
+                "{:?} appends nothing, so that it meets no trouble with the disk; what does is {}. \
+                 Faults::set_disk_full and Faults::set_failing_syncs trouble all that the broker writes",
+                reads_only.unwrap_or(ApiKey::Produce),
+                names.join(", ")
+            )
         })
     }
 }
@@ -508,7 +516,8 @@ mod tests {
             refused(Fault::on(ApiKey::Produce).close_before_answer().truncate(3))
                 .contains("before the answer")
         );
-        assert!(refused(Fault::on(ApiKey::Fetch).disk_full()).contains("for Produce"));
+        assert!(refused(Fault::on(ApiKey::Fetch).disk_full()).contains("what does is Produce, Metadata"));
+        assert!(Fault::any().disk_full().check().is_ok());
         assert!(refused(Fault::on(ApiKey::Fetch).delay(Duration::from_secs(86_400))).contains("refused"));
         assert!(refused(Fault::any().partition(3).error(error)).contains("name the topic"));
     }

@@ -1,4 +1,4 @@
-//! What the requests of an API name, and so what a rule for them can be about.
+//! What the requests of an API name, and so what a rule for them can be about; and whether they write.
 
 use kafka_protocol::messages::ApiKey;
 
@@ -8,16 +8,38 @@ pub(super) struct Scope {
     pub(super) topics: bool,
     pub(super) partitions: bool,
     pub(super) groups: bool,
+    /// Whether they append anything, and so can meet trouble with the disk.
+    pub(super) writes: bool,
 }
 
 const fn scope(topics: bool, partitions: bool, groups: bool) -> Scope {
-    Scope { topics, partitions, groups }
+    Scope { topics, partitions, groups, writes: false }
 }
 
+/// The APIs that append: records, or what the broker has to remember. Metadata and FindCoordinator create topics on the way.
+pub(super) const WRITERS: [ApiKey; 15] = [
+    ApiKey::Produce,
+    ApiKey::Metadata,
+    ApiKey::OffsetCommit,
+    ApiKey::FindCoordinator,
+    ApiKey::JoinGroup,
+    ApiKey::LeaveGroup,
+    ApiKey::SyncGroup,
+    ApiKey::CreateTopics,
+    ApiKey::DeleteTopics,
+    ApiKey::InitProducerId,
+    ApiKey::AlterConfigs,
+    ApiKey::CreatePartitions,
+    ApiKey::DeleteGroups,
+    ApiKey::IncrementalAlterConfigs,
+    ApiKey::OffsetDelete,
+];
+
 impl Scope {
-    /// What requests of `key` name.
+    /// What requests of `key` name, and whether they write.
     pub(super) fn of(key: ApiKey) -> Scope {
-        match key {
+        let writes = WRITERS.contains(&key);
+        let named = match key {
             ApiKey::OffsetCommit | ApiKey::OffsetFetch | ApiKey::OffsetDelete => scope(true, true, true),
             ApiKey::Produce
             | ApiKey::Fetch
@@ -44,6 +66,7 @@ impl Scope {
             | ApiKey::DescribeGroups
             | ApiKey::DeleteGroups => scope(false, false, true),
             _ => scope(false, false, false),
-        }
+        };
+        Scope { writes, ..named }
     }
 }

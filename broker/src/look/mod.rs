@@ -4,6 +4,7 @@
 //! who looks: a request pays for one lock that nobody else wants, and for its number.
 
 mod groups;
+mod outcome;
 mod records;
 mod traffic;
 
@@ -15,6 +16,8 @@ use crate::state::BrokerState;
 
 pub use groups::{CommittedOffset, Group, Lag, Member, TopicPartitions};
 pub(crate) use groups::{group, lags};
+pub(crate) use outcome::Errors;
+pub use outcome::RequestOutcome;
 pub use records::{LookError, MAX_LOOKED_BYTES, Record};
 pub use traffic::{Connection, RECENT_REQUESTS, RequestCount, SeenRequest, TransportKind};
 pub(crate) use traffic::{Incoming, Opened, Seen, Traffic};

@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{APIS, Api};
 use crate::clock::Clock;
+use crate::dispatch::Outcome;
 use crate::watch::Bell;
+
+use super::outcome::{Fate, RequestOutcome};
 
 /// Requests that are remembered of each connection, and of all that have ended together.
 pub const RECENT_REQUESTS: usize = 64;
@@ -85,6 +88,8 @@ pub struct SeenRequest {
     pub bytes: usize,
     /// When it came, in milliseconds since 1970 by the broker's clock.
     pub at_ms: i64,
+    /// What became of it.
+    pub outcome: RequestOutcome,
 }
 
 /// All connections and requests of a broker.
@@ -120,6 +125,8 @@ struct Now {
     counts: Box<[u64]>,
     recent: VecDeque<Noted>,
     under_way: UnderWay,
+    /// The first error in the answer to the request under way; 0 if there is none.
+    error: i16,
 }
 
 /// A request as it is noted: small, because every one is.
@@ -131,6 +138,7 @@ struct Noted {
     version: i16,
     correlation_id: i32,
     bytes: usize,
+    fate: Fate,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -186,6 +194,7 @@ impl Traffic {
             counts: vec![0; APIS.len()].into(),
             recent: VecDeque::new(),
             under_way: UnderWay::Nothing,
+            error: 0,
         };
         let seen = {
             let mut all = self.all.lock();
@@ -263,6 +272,11 @@ impl Now {
     fn client(&self) -> Arc<str> {
         self.client_id.clone().unwrap_or_default()
     }
+
+    /// The request under way: one of a connection is served at a time, so that it is the last that came.
+    fn last_under_way(&mut self) -> Option<&mut Noted> {
+        self.recent.back_mut().filter(|noted| noted.fate == Fate::UnderWay)
+    }
 }
 
 impl Seen {
@@ -292,16 +306,25 @@ impl Seen {
             now.recent.pop_front();
         }
         let Incoming { version, correlation_id, bytes, .. } = *request;
-        now.recent.push_back(Noted { number, at_ms, api, version, correlation_id, bytes });
+        now.recent.push_back(Noted {
+            number,
+            at_ms,
+            api,
+            version,
+            correlation_id,
+            bytes,
+            fate: Fate::UnderWay,
+        });
         now.under_way = UnderWay::Working(api);
         now.client_id.clone()
     }
 
     /// The request under way waits for something.
     pub(crate) fn waits(&self) {
-        self.change(|under_way| match under_way {
-            UnderWay::Working(api) => UnderWay::Waiting(api),
-            other => other,
+        self.change(|now| {
+            if let UnderWay::Working(api) = now.under_way {
+                now.under_way = UnderWay::Waiting(api);
+            }
         });
     }
 
@@ -313,16 +336,24 @@ impl Seen {
         }
     }
 
-    /// The request under way is done.
-    pub(crate) fn end(&self) {
-        self.change(|_| UnderWay::Nothing);
+    /// The answer to the request under way has this error.
+    pub(crate) fn refused(&self, error: i16) {
+        self.now.lock().error = error;
     }
 
-    fn change(&self, to: impl FnOnce(UnderWay) -> UnderWay) {
-        {
-            let mut now = self.now.lock();
-            now.under_way = to(now.under_way);
-        }
+    /// The request under way is done, with this outcome.
+    pub(crate) fn end(&self, outcome: &Outcome) {
+        self.change(|now| {
+            now.under_way = UnderWay::Nothing;
+            let error = std::mem::take(&mut now.error);
+            if let Some(noted) = now.last_under_way() {
+                noted.fate = Fate::of(outcome, error);
+            }
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Now)) {
+        change(&mut self.now.lock());
         self.traffic.bell.ring();
     }
 
@@ -333,6 +364,9 @@ impl Seen {
             let mut all = traffic.all.lock();
             all.open.remove(&self.number);
             let mut now = self.now.lock();
+            if let Some(noted) = now.last_under_way() {
+                noted.fate = Fate::Abandoned;
+            }
             let recent: Vec<_> = self.recent(&now).collect();
             all.recent.extend(recent);
             let beyond = all.recent.len().saturating_sub(RECENT_REQUESTS);
@@ -370,6 +404,7 @@ impl Seen {
             correlation_id: noted.correlation_id,
             bytes: noted.bytes,
             at_ms: noted.at_ms,
+            outcome: noted.fate.told(),
         })
     }
 }

@@ -117,13 +117,15 @@ impl Partition {
         tokio::task::block_in_place(append)
     }
 
-    /// Appends what one of the broker's own coordinators has to remember.
+    /// Appends what one of the broker's own coordinators has to remember. With `fault` it meets that trouble of the disk on
+    /// purpose.
     pub(crate) fn append_as_coordinator(
         &self,
         records: &Bytes,
         now_ms: i64,
+        fault: Option<DiskFault>,
     ) -> Result<Appended, AppendError> {
-        self.append_from(records, now_ms, Origin::Coordinator, None)
+        self.append_from(records, now_ms, Origin::Coordinator, fault)
     }
 
     fn append_from(

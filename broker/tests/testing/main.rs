@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cluster;
+mod deadlines;
 mod disk;
 mod every_api;
 mod faults;

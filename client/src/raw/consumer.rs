@@ -116,6 +116,11 @@ impl Consumer {
         self.backend.positions().into_iter().map(of).collect()
     }
 
+    /// Why no broker can be asked, where the last attempt to has failed. It goes by itself when one answers.
+    pub fn trouble(&self) -> Option<ClientError> {
+        self.backend.trouble()
+    }
+
     /// Whether an error that has been told, and may pass, still keeps records from coming.
     pub fn is_in_trouble(&self) -> bool {
         self.backend.is_in_trouble()

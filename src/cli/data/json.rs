@@ -169,8 +169,16 @@ struct HeaderField<'a> {
 /// # Errors
 /// Why it is none.
 pub(crate) fn read(line: &[u8]) -> Result<FromLine<'_>, String> {
+    // A list of values in the order of the fields would be taken for them.
+    if !line.trim_ascii_start().starts_with(b"{") {
+        return Err("it is no JSON object such as {\"key\":\"k\",\"value\":\"v\"}".to_owned());
+    }
     let fields: Fields<'_> = serde_json::from_slice(line).map_err(|error| {
         let told = error.to_string();
+        if told.contains("HeaderFields") {
+            return "'headers' is neither a list of objects with key and value nor an object of texts"
+                .to_owned();
+        }
         // There is but one line, and the caller knows its number.
         told.replace(" at line 1 column ", " at column ")
     })?;
@@ -293,16 +301,16 @@ mod tests {
     #[test]
     fn what_is_no_record_is_told() {
         for (line, wanted) in [
-            ("", "EOF"),
-            ("[1]", "at column"),
+            ("", "no JSON object"),
+            ("[1]", "no JSON object"),
             (r#"{"valeu":1}"#, "unknown field `valeu`"),
             (r#"{"value":"a"#, "at column"),
             (r#"{"value":1,"value_base64":"AA=="}"#, "both"),
             (r#"{"value_base64":"?"}"#, "no base64"),
             (r#"{"timestamp":"soon"}"#, "no time"),
             (r#"{"partition":"one"}"#, "i32"),
-            (r#"{"headers":3}"#, "HeaderFields"),
-            ("\u{0}", "at column"),
+            (r#"{"headers":3}"#, "neither a list"),
+            ("\u{0}", "no JSON object"),
         ] {
             let told = read(line.as_bytes()).unwrap_err();
             assert!(told.contains(wanted), "{line}: {told}");

@@ -26,7 +26,7 @@ const FETCHED_BYTES: usize = 32 * 1024 * 1024;
 #[command(next_help_heading = "Sending")]
 pub(crate) struct SendArgs {
     /// Who has to have a record before it counts as delivered: 0 (nobody), 1 (the leader), all. [default: all]
-    #[arg(long, value_name = "ACKS")]
+    #[arg(long, value_name = "ACKS", allow_hyphen_values = true)]
     acks: Option<String>,
 
     /// How batches are compressed: none, gzip, snappy, lz4, zstd. [default: none]

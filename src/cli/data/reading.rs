@@ -211,8 +211,10 @@ impl Trouble {
 
     /// Fails with what has been going on for longer than the cluster may take to answer.
     pub(crate) fn check(&mut self, consumer: &Consumer, cluster: &Cluster) -> Result<(), Failure> {
-        if self.0.is_some() && !consumer.is_in_trouble() {
-            self.is_over();
+        match consumer.trouble() {
+            Some(error) => self.take_in(error, cluster)?,
+            None if consumer.is_in_trouble() => {}
+            None => self.is_over(),
         }
         match &self.0 {
             Some((since, error)) if since.elapsed() >= cluster.timeout() => {

@@ -189,7 +189,7 @@ fn wrong_usage_is_told_before_anything_is_done() {
         (&["produce", "t", "--timestamp", "soon"], "no time"),
         (&["produce", "t", "-z", "rar"], "compression"),
         (&["produce", "t", "--acks", "2"], "acks"),
-        (&["produce", "t", "-X", "lingr.ms=1"], "linger.ms"),
+        (&["produce", "t", "-X", "lingr.ms=1"], "did you mean 'linger"),
         (&["produce", "t", "--rate", "0"], "rate"),
         (&["produce", "t", "--json", "-K", ":"], "--json"),
     ] {

@@ -9,6 +9,7 @@ mod cluster;
 mod groups;
 mod merge;
 mod offsets;
+mod parted;
 mod partitions;
 mod records;
 mod topics;

@@ -1,15 +1,11 @@
 //! Offsets that groups commit, fetch and delete: errors of a partition, or of the group above it.
 
-use kafka_protocol::messages::offset_commit_response::{
-    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
-};
-use kafka_protocol::messages::offset_delete_response::{
-    OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
-};
+use kafka_protocol::messages::offset_commit_response::OffsetCommitResponsePartition;
+use kafka_protocol::messages::offset_delete_response::OffsetDeleteResponsePartition;
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopics;
 use kafka_protocol::messages::offset_fetch_response::{
     OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
-    OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+    OffsetFetchResponseTopics,
 };
 use kafka_protocol::messages::{
     OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, OffsetFetchRequest,
@@ -17,8 +13,8 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::merge::{self, Nested};
-use super::{Faulty, Refused, refused};
+use super::parted;
+use super::{Faulty, Refused, merge, refused};
 use crate::context::RequestContext;
 use crate::faults::verdict::{Subject, Verdict};
 
@@ -32,39 +28,21 @@ impl Faulty for OffsetCommitRequest {
     type Reply = OffsetCommitResponse;
 
     fn subjects(&self, _cx: &RequestContext) -> Vec<Subject> {
-        let mut subjects = vec![Subject::group(self.group_id.as_str())];
-        for topic in &self.topics {
-            let one = |index| Subject::partition(topic.name.as_str(), index).in_group(&self.group_id);
-            subjects.extend(topic.partitions.iter().map(|p| one(p.partition_index)));
-        }
-        subjects
+        in_group(&self.group_id, parted::subjects(&self.topics, |partition| partition.partition_index))
     }
 
     fn refuse(&mut self, _cx: &RequestContext, verdict: &Verdict) -> Refused<OffsetCommitResponse> {
-        let group = self.group_id.to_string();
-        let taken = Nested::take(
+        let group = self.group_id.as_str();
+        parted::refuse(
             &mut self.topics,
-            |topic| topic.name.to_string(),
-            |topic| &mut topic.partitions,
+            |reply: &mut OffsetCommitResponse| &mut reply.topics,
             |topic, partition| {
                 let index = partition.partition_index;
-                let code = verdict.of_partition_in(topic, index, Some(&group))?;
-                Some(
-                    OffsetCommitResponsePartition::default()
-                        .with_partition_index(index)
-                        .with_error_code(code),
-                )
+                let code = verdict.of_partition_in(topic, index, Some(group))?;
+                let failed = OffsetCommitResponsePartition::default().with_partition_index(index);
+                Some(failed.with_error_code(code))
             },
-            |topic, answers| {
-                OffsetCommitResponseTopic::default().with_name(topic.name.clone()).with_partitions(answers)
-            },
-        );
-        if taken.is_empty() {
-            return Refused::Nothing;
-        }
-        refused(!self.topics.is_empty(), move |reply: &mut OffsetCommitResponse| {
-            taken.put_back(&mut reply.topics, |topic| topic.name.to_string(), |topic| &mut topic.partitions);
-        })
+        )
     }
 }
 
@@ -72,43 +50,31 @@ impl Faulty for OffsetDeleteRequest {
     type Reply = OffsetDeleteResponse;
 
     fn subjects(&self, _cx: &RequestContext) -> Vec<Subject> {
-        let mut subjects = vec![Subject::group(self.group_id.as_str())];
-        for topic in &self.topics {
-            let one = |index| Subject::partition(topic.name.as_str(), index).in_group(&self.group_id);
-            subjects.extend(topic.partitions.iter().map(|p| one(p.partition_index)));
-        }
-        subjects
+        in_group(&self.group_id, parted::subjects(&self.topics, |partition| partition.partition_index))
     }
 
     fn refuse(&mut self, _cx: &RequestContext, verdict: &Verdict) -> Refused<OffsetDeleteResponse> {
         if let Some(code) = verdict.of_group(&self.group_id) {
             return Refused::Whole(OffsetDeleteResponse::default().with_error_code(code));
         }
-        let group = self.group_id.to_string();
-        let taken = Nested::take(
+        let group = self.group_id.as_str();
+        parted::refuse(
             &mut self.topics,
-            |topic| topic.name.to_string(),
-            |topic| &mut topic.partitions,
+            |reply: &mut OffsetDeleteResponse| &mut reply.topics,
             |topic, partition| {
                 let index = partition.partition_index;
-                let code = verdict.of_partition_in(topic, index, Some(&group))?;
-                Some(
-                    OffsetDeleteResponsePartition::default()
-                        .with_partition_index(index)
-                        .with_error_code(code),
-                )
+                let code = verdict.of_partition_in(topic, index, Some(group))?;
+                let failed = OffsetDeleteResponsePartition::default().with_partition_index(index);
+                Some(failed.with_error_code(code))
             },
-            |topic, answers| {
-                OffsetDeleteResponseTopic::default().with_name(topic.name.clone()).with_partitions(answers)
-            },
-        );
-        if taken.is_empty() {
-            return Refused::Nothing;
-        }
-        refused(!self.topics.is_empty(), move |reply: &mut OffsetDeleteResponse| {
-            taken.put_back(&mut reply.topics, |topic| topic.name.to_string(), |topic| &mut topic.partitions);
-        })
+        )
     }
+}
+
+/// A group, and these partitions of it.
+fn in_group(group: &str, partitions: Vec<Subject>) -> Vec<Subject> {
+    let partitions = partitions.into_iter().map(|partition| partition.in_group(group));
+    std::iter::once(Subject::group(group)).chain(partitions).collect()
 }
 
 impl Faulty for OffsetFetchRequest {
@@ -183,21 +149,11 @@ fn refuse_single(
             }
         });
     };
-    let taken = Nested::take(
+    parted::refuse(
         topics,
-        |topic| topic.name.to_string(),
-        |topic| &mut topic.partition_indexes,
+        |reply: &mut OffsetFetchResponse| &mut reply.topics,
         |topic, index| Some(failed_single(*index, verdict.of_partition_in(topic, *index, Some(&group))?)),
-        |topic, answers| {
-            OffsetFetchResponseTopic::default().with_name(topic.name.clone()).with_partitions(answers)
-        },
-    );
-    if taken.is_empty() {
-        return Refused::Nothing;
-    }
-    refused(!topics.is_empty(), move |reply: &mut OffsetFetchResponse| {
-        taken.put_back(&mut reply.topics, |topic| topic.name.to_string(), |topic| &mut topic.partitions);
-    })
+    )
 }
 
 fn failed_single(index: i32, code: i16) -> OffsetFetchResponsePartition {
@@ -210,7 +166,7 @@ fn failed(index: i32, code: i16) -> OffsetFetchResponsePartitions {
     failed.with_committed_offset(-1).with_committed_leader_epoch(-1).with_metadata(Some(StrBytes::default()))
 }
 
-type TakenOffsets = Nested<OffsetFetchResponseTopics, OffsetFetchResponsePartitions>;
+type TakenOffsets = parted::Taken<OffsetFetchResponseTopics>;
 
 /// From version 8 on: many groups, each whole or in parts.
 fn refuse_groups(request: &mut OffsetFetchRequest, verdict: &Verdict) -> Refused<OffsetFetchResponse> {
@@ -252,19 +208,13 @@ fn refuse_groups(request: &mut OffsetFetchRequest, verdict: &Verdict) -> Refused
 }
 
 fn take_of_group(topics: &mut Vec<OffsetFetchRequestTopics>, group: &str, verdict: &Verdict) -> TakenOffsets {
-    Nested::take(
-        topics,
-        |topic| topic.name.to_string(),
-        |topic| &mut topic.partition_indexes,
-        |topic, index| Some(failed(*index, verdict.of_partition_in(topic, *index, Some(group))?)),
-        |topic, answers| {
-            OffsetFetchResponseTopics::default().with_name(topic.name.clone()).with_partitions(answers)
-        },
-    )
+    parted::take(topics, |topic, index| {
+        Some(failed(*index, verdict.of_partition_in(topic, *index, Some(group))?))
+    })
 }
 
 fn put_back(taken: TakenOffsets, answer: &mut OffsetFetchResponseGroup) {
-    taken.put_back(&mut answer.topics, |topic| topic.name.to_string(), |topic| &mut topic.partitions);
+    parted::put_back(taken, &mut answer.topics);
 }
 
 /// Of a group that was asked for all that it has, what is refused is not known before the answer is there.

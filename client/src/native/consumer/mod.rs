@@ -120,6 +120,11 @@ impl NativeConsumer {
         Ok(NativeConsumer { context, commits, leave: watch::Sender::new(None), tasks })
     }
 
+    /// Why the cluster cannot be asked, where the last attempt to has failed.
+    pub(crate) fn trouble(&self) -> Option<ClientError> {
+        self.context.cluster.watch().borrow().error().cloned()
+    }
+
     /// Whether an error that has been told still keeps records from coming.
     pub(crate) fn is_in_trouble(&self) -> bool {
         self.context.shelf.is_in_trouble()
