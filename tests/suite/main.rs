@@ -19,8 +19,8 @@ mod fuzz;
 mod groups;
 mod harness;
 mod interop;
-mod records;
 mod moves;
+mod records;
 mod run;
 #[cfg(test)]
 mod scripts;
