@@ -45,6 +45,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     for request in broker.recent_requests(100).iter().filter(|request| request.api == "Produce") {
         println!("  {} of {}: {}", request.api, request.client_id, request.outcome);
     }
-    println!("{} connection is open", broker.connections().len());
+    println!("connections that are open: {}", broker.connections().len());
     Ok(())
 }

@@ -36,6 +36,8 @@ enum Command {
     Check(cli::check::Check),
     /// Have the run of a journal again, and show the first answer that differs.
     Replay(cli::replay::Replay),
+    /// Link this program under the names of Kafka's scripts: kafka-topics.sh and others.
+    InstallScripts(cli::scripts::install::Install),
     /// Control a broker that runs with --control: its time, faults and state.
     Ctl(cli::ctl::Ctl),
     /// Topics: list, create, describe, alter, delete; their partitions and records.
@@ -53,6 +55,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = cli::scripts::run_as_called() {
+        return code;
+    }
     let args = Args::parse();
     let done = match args.command {
         Command::Serve(serve) => serve.run().map(|()| ExitCode::SUCCESS),
@@ -64,6 +69,7 @@ fn main() -> ExitCode {
         Command::Dump(dump) => dump.run(),
         Command::Check(check) => check.run(),
         Command::Replay(replay) => replay.run(),
+        Command::InstallScripts(install) => install.run(),
         Command::Ctl(ctl) => ctl.run(),
         Command::Topics(topics) => topics.run(),
         Command::Groups(groups) => groups.run(),

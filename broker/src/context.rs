@@ -63,23 +63,35 @@ impl RequestContext {
         self.broker.endpoint(node, self.peer.listener)
     }
 
-    /// Whether the node that is asked leads `partition`.
+    /// Whether the node that is asked leads `partition`, and in the epoch that the client takes for the current one; -1
+    /// stands for no opinion.
     ///
     /// # Errors
-    /// NOT_LEADER_OR_FOLLOWER if another does, or none.
-    pub(crate) fn check_leads(&self, partition: &Partition) -> Result<(), ResponseError> {
-        match partition.leadership().leader {
-            Some(leader) if leader == self.peer.node => Ok(()),
-            _ => Err(ResponseError::NotLeaderOrFollower),
+    /// NOT_LEADER_OR_FOLLOWER if another does, or none; the epoch's error first where it keeps a replica.
+    pub(crate) fn check_leads(&self, partition: &Partition, epoch: i32) -> Result<(), ResponseError> {
+        if partition.leadership().leader == Some(self.peer.node) {
+            return partition.check_leader_epoch(epoch);
         }
+        if partition.placement().replicas.contains(&self.peer.node) {
+            partition.check_leader_epoch(epoch)?;
+        }
+        Err(ResponseError::NotLeaderOrFollower)
     }
 
     /// Whether the node that is asked coordinates `group`.
     ///
     /// # Errors
-    /// NOT_COORDINATOR if another does; COORDINATOR_NOT_AVAILABLE if it cannot remember anything at present.
+    /// NOT_COORDINATOR if another does.
     pub(crate) fn check_coordinates(&self, group: &str) -> Result<(), ResponseError> {
-        self.broker.check_coordinator(self.peer.node, group)
+        self.broker.check_coordinator(self.peer.node, group, false)
+    }
+
+    /// Whether the node that is asked coordinates `group`, and can remember something of it.
+    ///
+    /// # Errors
+    /// NOT_COORDINATOR if another does; COORDINATOR_NOT_AVAILABLE if too few replicas are in sync.
+    pub(crate) fn check_remembers(&self, group: &str) -> Result<(), ResponseError> {
+        self.broker.check_coordinator(self.peer.node, group, true)
     }
 
     /// What the faults do to the request, if they do anything.

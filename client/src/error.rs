@@ -73,14 +73,23 @@ struct Inner {
     why: String,
     remedy: Option<String>,
     code: Option<ResponseError>,
+    /// What the broker said beside the code.
+    message: Option<String>,
     record: Option<Record>,
 }
 
 impl ClientError {
     /// An error of a kind: what was asked (`publishing to 'orders'`), and why it failed.
     pub fn new(kind: ErrorKind, asked: impl Into<String>, why: impl Into<String>) -> Self {
-        let inner =
-            Inner { kind, asked: asked.into(), why: why.into(), remedy: None, code: None, record: None };
+        let inner = Inner {
+            kind,
+            asked: asked.into(),
+            why: why.into(),
+            remedy: None,
+            code: None,
+            message: None,
+            record: None,
+        };
         ClientError(Arc::new(inner))
     }
 
@@ -96,6 +105,7 @@ impl ClientError {
             why,
             remedy: None,
             code: Some(code),
+            message: message.map(str::to_owned),
             record: None,
         };
         ClientError(Arc::new(inner))
@@ -131,6 +141,11 @@ impl ClientError {
     /// Kafka's code, where a broker answered with one.
     pub fn code(&self) -> Option<ResponseError> {
         self.0.code
+    }
+
+    /// What the broker said beside the code, where it answered with one and said more.
+    pub fn broker_message(&self) -> Option<&str> {
+        self.0.message.as_deref()
     }
 
     /// Why it failed, without what was asked and what to do.

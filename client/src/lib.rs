@@ -69,9 +69,9 @@ mod trace;
 
 pub use admin::{
     Admin, ApiSupport, BrokerDescription, Call, ClusterDescription, CommittedOffset, ConfigChange,
-    ConfigEntry, ConfigResource, ConfigSource, CreatedTopic, DeleteUpTo, Each, FoundOffset, GroupDescription,
-    GroupSummary, LogDir, LogDirPartition, MemberDescription, NewTopic, OffsetAt, OffsetMove,
-    PartitionDescription, ResetTo, TopicDescription, TopicSummary, create_admin,
+    ConfigEntry, ConfigResource, ConfigSource, CreatedTopic, DeleteUpTo, Each, EligibleLeaders, FoundOffset,
+    GroupDescription, GroupSummary, LogDir, LogDirPartition, MemberDescription, NewTopic, OffsetAt,
+    OffsetMove, PartitionDescription, ResetTo, TopicDescription, TopicSummary, create_admin,
 };
 pub use backend::RebalanceListener;
 pub use codec::{Codec, CodecError, Json};

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use klamm::{Broker, BrokerBuilder, Clock, JournalOptions};
 
+/// The most that [`klamm::MAX_BROKERS`] allows.
+const MOST_BROKERS: i64 = klamm::MAX_BROKERS as i64;
+
 /// What the broker is to be like.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BrokerArgs {
@@ -21,8 +24,8 @@ pub(crate) struct BrokerArgs {
     config: Vec<String>,
 
     /// Stand for this many nodes, each with ports of its own, with one log behind them.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    brokers: usize,
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=MOST_BROKERS))]
+    brokers: u16,
 
     /// The racks of the nodes, with commas between them: one for each, in the order of their ids.
     #[arg(long, value_name = "RACK,...", value_delimiter = ',')]
@@ -49,7 +52,7 @@ pub(crate) struct BrokerArgs {
 impl BrokerArgs {
     /// A builder of such a broker, with the listeners that a properties file names and no other.
     pub(crate) fn builder(&self) -> Result<BrokerBuilder, Box<dyn Error>> {
-        let mut builder = Broker::builder().brokers(self.brokers);
+        let mut builder = Broker::builder().brokers(usize::from(self.brokers));
         if !self.racks.is_empty() {
             builder = builder.racks(&self.racks);
         }

@@ -26,6 +26,7 @@ pub(crate) mod produce;
 mod profile;
 pub(crate) mod replay;
 pub(crate) mod run;
+pub(crate) mod scripts;
 pub(crate) mod serve;
 mod session;
 #[allow(dead_code)]

@@ -27,6 +27,11 @@ impl Output {
         Output { out, colours: terminal::colours_out() }
     }
 
+    /// Writes a text that ends no line.
+    pub(crate) fn text(&mut self, text: impl std::fmt::Display) -> io::Result<()> {
+        write!(self.out, "{text}")
+    }
+
     /// Writes a line.
     pub(crate) fn line(&mut self, line: impl std::fmt::Display) -> io::Result<()> {
         writeln!(self.out, "{line}")

@@ -6,9 +6,10 @@ use axum::body::{Body as HttpBody, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
 use serde_json::error::Category;
 
 use super::problem::{Kind, Problem};
@@ -25,11 +26,27 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         check_type(&request)?;
         let bytes = read(request).await?;
-        let bytes: &[u8] = if bytes.iter().all(u8::is_ascii_whitespace) { b"{}" } else { &bytes };
-        serde_json::from_slice(bytes).map(Body).map_err(|error| match error.classify() {
+        let parsed = match bytes.trim_ascii().first() {
+            None => serde_json::from_slice(b"{}"),
+            Some(b'{') => serde_json::from_slice(&bytes),
+            // A list would pass for the fields of an object, in the order in which they happen to be declared.
+            Some(_) => serde_json::from_slice::<serde_json::Value>(&bytes)
+                .and_then(|_| Err(serde_json::Error::custom("it is no object"))),
+        };
+        parsed.map(Body).map_err(|error| match error.classify() {
             Category::Data => Problem::invalid(format!("the body will not do: {error}")),
             _ => Problem::new(Kind::BadJson, format!("the body is no JSON: {error}")),
         })
+    }
+}
+
+/// Reads all of a request before anything is done: half of one does nothing, and the next one on the connection begins where
+/// this one ends.
+pub(crate) async fn read_first(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    match read(Request::from_parts(parts.clone(), body)).await {
+        Ok(bytes) => next.run(Request::from_parts(parts, bytes.into())).await,
+        Err(problem) => problem.into_response(),
     }
 }
 

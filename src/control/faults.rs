@@ -76,7 +76,18 @@ async fn look(target: Target, InPath(RulePath { rule }): InPath<RulePath>) -> An
     target.run(move |broker| find(broker, rule).map(Answer::ok)).await
 }
 
-async fn add(target: Target, Body(fault): Body<Fault>) -> Answered<FaultRule> {
+/// What a rule may say, in words.
+fn fields() -> String {
+    let schema = schemars::schema_for!(Fault);
+    let fields = schema.get("properties").and_then(serde_json::Value::as_object);
+    fields.map(|fields| fields.keys().map(String::as_str).collect::<Vec<_>>().join(", ")).unwrap_or_default()
+}
+
+async fn add(target: Target, body: Result<Body<Fault>, Problem>) -> Answered<FaultRule> {
+    let Body(fault) = body.map_err(|problem| match problem.kind {
+        Kind::Invalid => problem.and(&format!("a rule has these fields: {}", fields())),
+        _ => problem,
+    })?;
     target
         .run(move |broker| {
             // Looked at first to tell a rule that means nothing from one too many.

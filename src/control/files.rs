@@ -1,14 +1,18 @@
 //! Snapshots as files, up and down.
 
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use hyper::body::{Frame, SizeHint};
 use klamm_broker::Snapshot;
-use tempfile::NamedTempFile;
-use tokio::sync::mpsc;
+use tempfile::{NamedTempFile, TempPath};
+use tokio::fs::File;
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 
 use super::body::{Answer, Answered, InPath};
 use super::brokers::{Target, blocking};
@@ -17,13 +21,10 @@ use super::route::{Content, Route};
 use super::state::{SnapshotKept, SnapshotPath};
 
 /// How long a snapshot's file may be that is sent to the server.
-pub const MAX_SNAPSHOT_FILE_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+pub const MAX_SNAPSHOT_FILE_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// How much of a file is read at once on its way to a client.
 const STEP_BYTES: usize = 256 * 1024;
-
-/// How many parts of a file wait for the one who reads or writes it.
-const PARTS: usize = 4;
 
 /// The routes of this noun.
 pub(crate) fn routes() -> Vec<Route> {
@@ -63,37 +64,21 @@ async fn download(
         let length = saved.metadata().map_err(Problem::failed)?.len();
         Ok((saved, file.into_temp_path(), length))
     });
-    let (mut saved, path, length) = file.await?;
-    let (to, parts) = mpsc::channel(PARTS);
-    tokio::task::spawn_blocking(move || {
-        // Gone from the folder when the last part is on its way, or nobody wants more.
-        let _path = path;
-        loop {
-            let mut part = vec![0; STEP_BYTES];
-            let read = match saved.read(&mut part) {
-                Ok(0) => return,
-                Ok(length) => {
-                    part.truncate(length);
-                    Ok(Bytes::from(part))
-                }
-                Err(error) => Err(error),
-            };
-            let failed = read.is_err();
-            if to.blocking_send(read).is_err() || failed {
-                return;
-            }
-        }
-    });
-    let mut response = Response::new(Body::new(Parts { parts, left: length }));
+    let (saved, path, left) = file.await?;
+    let parts = Parts { file: saved.into(), left, part: vec![0; STEP_BYTES], _path: path };
+    let mut response = Response::new(Body::new(parts));
     let bytes = HeaderValue::from_static("application/octet-stream");
     response.headers_mut().insert(header::CONTENT_TYPE, bytes);
     Ok(response)
 }
 
-/// The body of an answer that is read from a file.
+/// The body of an answer that is read from a file, as fast as the client takes it.
 struct Parts {
-    parts: mpsc::Receiver<std::io::Result<Bytes>>,
+    file: File,
     left: u64,
+    part: Vec<u8>,
+    /// Deletes the file when the last part is on its way, or nobody wants more.
+    _path: TempPath,
 }
 
 impl HttpBody for Parts {
@@ -101,21 +86,21 @@ impl HttpBody for Parts {
     type Error = std::io::Error;
 
     fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
-        task: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<std::io::Result<hyper::body::Frame<Bytes>>>> {
-        self.parts.poll_recv(task).map(|part| {
-            part.map(|part| {
-                part.map(|bytes| {
-                    self.left = self.left.saturating_sub(bytes.len() as u64);
-                    hyper::body::Frame::data(bytes)
-                })
-            })
-        })
+        self: Pin<&mut Self>,
+        task: &mut Context<'_>,
+    ) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+        let Parts { file, left, part, .. } = self.get_mut();
+        let mut read = ReadBuf::new(part);
+        if let Err(error) = ready!(Pin::new(file).poll_read(task, &mut read)) {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let bytes = Bytes::copy_from_slice(read.filled());
+        *left = left.saturating_sub(bytes.len() as u64);
+        Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
     }
 
-    fn size_hint(&self) -> hyper::body::SizeHint {
-        hyper::body::SizeHint::with_exact(self.left)
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
     }
 }
 
@@ -126,14 +111,11 @@ async fn upload(
 ) -> Answered<SnapshotKept> {
     check_length(request.headers())?;
     target.control.shared().snapshots.check_room(&name)?;
-    let (to, parts) = mpsc::channel(PARTS);
-    // Reading the body and writing the file go side by side; whichever ends first ends the other.
-    let writing = blocking(move || write(parts));
-    let (sent, written) = tokio::join!(pass_on(request.into_body(), to), writing);
-    sent?;
-    let file = written?;
+    let (file, path) =
+        blocking(|| NamedTempFile::new().map(NamedTempFile::into_parts).map_err(not_written)).await?;
+    write(request.into_body(), file.into()).await?;
     blocking(move || {
-        let snapshot = Snapshot::load(file.path()).map_err(unreadable)?;
+        let snapshot = Snapshot::load(&path).map_err(unreadable)?;
         let kept = target.control.shared().snapshots.keep(name, snapshot)?;
         Ok(Answer(StatusCode::CREATED, kept))
     })
@@ -165,12 +147,14 @@ fn check_length(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// Hands the parts of a body on, up to the bound.
-async fn pass_on(mut body: Body, to: mpsc::Sender<Bytes>) -> Result<(), Problem> {
+fn not_written(error: std::io::Error) -> Problem {
+    Problem::failed(format!("the snapshot's file cannot be written down: {error}"))
+}
+
+/// Writes a body to a file, up to the bound, as fast as it comes.
+async fn write(mut body: Body, mut file: File) -> Result<(), Problem> {
     let mut length = 0_u64;
-    loop {
-        let frame = std::future::poll_fn(|task| std::pin::Pin::new(&mut body).poll_frame(task)).await;
-        let Some(frame) = frame else { return Ok(()) };
+    while let Some(frame) = poll_fn(|task| Pin::new(&mut body).poll_frame(task)).await {
         let frame = frame.map_err(|error| {
             Problem::new(Kind::BadParameter, format!("the body ended before it was whole: {error}"))
         })?;
@@ -179,19 +163,7 @@ async fn pass_on(mut body: Body, to: mpsc::Sender<Bytes>) -> Result<(), Problem>
         if length > MAX_SNAPSHOT_FILE_BYTES {
             return Err(too_large());
         }
-        if to.send(part).await.is_err() {
-            // The file cannot be written, and says why itself.
-            return Ok(());
-        }
+        file.write_all(&part).await.map_err(not_written)?;
     }
-}
-
-fn write(mut parts: mpsc::Receiver<Bytes>) -> Result<NamedTempFile, Problem> {
-    let failed = |error| Problem::failed(format!("the snapshot's file cannot be written down: {error}"));
-    let mut file = NamedTempFile::new().map_err(failed)?;
-    while let Some(part) = parts.blocking_recv() {
-        file.write_all(&part).map_err(failed)?;
-    }
-    file.seek(SeekFrom::Start(0)).map_err(failed)?;
-    Ok(file)
+    file.flush().await.map_err(not_written)
 }

@@ -118,7 +118,14 @@ pub(crate) fn routes() -> Vec<Route> {
     vec![
         Route::get("/topics", "list_topics", "All topics, and where their logs start and end", topics)
             .gives::<Topics>(200),
-        Route::get("/topics/{topic}", "look_at_topic", "A topic", topic).gives::<Topic>(200).refuses(MISSING),
+        Route::get(
+            "/topics/{topic}",
+            "look_at_topic",
+            "A topic, and where the logs of its partitions start and end",
+            topic,
+        )
+        .gives::<Topic>(200)
+        .refuses(MISSING),
         Route::get(
             "/topics/{topic}/records",
             "look_at_records",

@@ -21,6 +21,7 @@ mod about;
 mod auth;
 mod body;
 mod brokers;
+mod cluster;
 mod faults;
 mod files;
 mod look;
@@ -37,13 +38,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::handler::Handler;
 use klamm_broker::Broker;
 use tokio::sync::Semaphore;
 
 use auth::Access;
 use brokers::{Forks, Held};
 use problem::{Kind, Problem};
-use route::Route;
+use route::{Content, Route};
 use state::Snapshots;
 
 pub use body::MAX_BODY_BYTES;
@@ -157,6 +159,7 @@ fn routes() -> Vec<Route> {
         look::routes(),
         state::routes(),
         files::routes(),
+        cluster::routes(),
         openapi::routes(),
     ]
     .into_iter()
@@ -166,16 +169,21 @@ fn routes() -> Vec<Route> {
 
 fn router(control: Control) -> Router {
     let (mut router, mut of_forks) = (Router::new(), Router::new());
+    let read_first = || axum::middleware::from_fn(body::read_first);
     for route in routes() {
+        let handler = match route.takes {
+            Some(Content::Bytes) => route.handler,
+            _ => route.handler.layer(read_first()),
+        };
         if route.for_forks {
-            of_forks = of_forks.route(route.path, route.handler.clone());
+            of_forks = of_forks.route(route.path, handler.clone());
         }
-        router = router.route(route.path, route.handler);
+        router = router.route(route.path, handler);
     }
     router
         .nest(brokers::PREFIX, of_forks)
-        .fallback(no_such_path)
-        .method_not_allowed_fallback(no_such_method)
+        .fallback(no_such_path.layer(read_first()))
+        .method_not_allowed_fallback(no_such_method.layer(read_first()))
         .layer(axum::middleware::from_fn_with_state(control.clone(), auth::check))
         .with_state(control)
 }

@@ -57,8 +57,23 @@ impl Schemas {
     fn all(mut self) -> Map<String, Value> {
         let mut all: Map<String, Value> = self.outgoing.take_definitions(true).into_iter().collect();
         all.extend(self.incoming.take_definitions(true));
+        all.values_mut().for_each(shorten);
         all.insert("Problem".to_owned(), problem::schema());
         all
+    }
+}
+
+/// Keeps the first paragraph of every description: what follows it is for readers of Rust.
+fn shorten(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(Value::String(text)) = fields.get_mut("description") {
+                *text = text.split("\n\n").next().unwrap_or_default().replace('\n', " ");
+            }
+            fields.values_mut().for_each(shorten);
+        }
+        Value::Array(all) => all.iter_mut().for_each(shorten),
+        _ => {}
     }
 }
 
@@ -120,7 +135,7 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
 fn parameters(route: &Route, schemas: &mut Schemas) -> Vec<Value> {
     let in_path = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let in_path = in_path.map(|name| {
-        let kind = if matches!(name, "rule" | "fork") { "integer" } else { "string" };
+        let kind = if matches!(name, "rule" | "fork" | "node") { "integer" } else { "string" };
         json!({ "name": name, "in": "path", "required": true, "schema": { "type": kind } })
     });
     let mut all: Vec<Value> = in_path.collect();
@@ -181,20 +196,20 @@ fn responses(route: &Route, schemas: &mut Schemas) -> Map<String, Value> {
 
 /// How a route may be refused.
 fn refusals(route: &Route) -> Vec<Kind> {
-    let mut all = vec![Kind::Unauthorized, Kind::Forbidden, Kind::Failed];
+    let mut all = vec![Kind::Unauthorized, Kind::Forbidden, Kind::TooLarge, Kind::Failed];
     if matches!(route.takes, Some(Content::Json(_))) {
-        all.extend([Kind::BadJson, Kind::Invalid, Kind::TooLarge, Kind::UnsupportedMediaType]);
+        all.extend([Kind::BadJson, Kind::Invalid, Kind::UnsupportedMediaType]);
     }
     if matches!(route.takes, Some(Content::Bytes)) {
-        all.extend([Kind::BadParameter, Kind::TooLarge]);
+        all.push(Kind::BadParameter);
     }
     if route.path.contains('{') || route.query.is_some() {
         all.push(Kind::BadParameter);
     }
     all.extend(route.refuses);
     if route.for_forks {
-        // The fork may not be there.
-        all.push(Kind::NotFound);
+        // The fork may not be there, or be named by what is no number.
+        all.extend([Kind::NotFound, Kind::BadParameter]);
     }
     all.sort_unstable();
     all.dedup();

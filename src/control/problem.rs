@@ -139,6 +139,13 @@ impl Problem {
         Problem::new(Kind::Failed, error.to_string())
     }
 
+    /// And this, in the same sentence.
+    pub(crate) fn and(mut self, more: &str) -> Self {
+        self.detail.push_str("; ");
+        self.detail.push_str(more);
+        self
+    }
+
     fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.more.insert(name.to_owned(), value.into());
         self

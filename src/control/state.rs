@@ -91,7 +91,7 @@ pub(crate) struct ForkPath {
 /// The routes of this noun.
 pub(crate) fn routes() -> Vec<Route> {
     const MISSING: &[Kind] = &[Kind::NotFound];
-    const GOING_BACK: &[Kind] = &[Kind::NotFound, Kind::Conflict];
+    const GOING_BACK: &[Kind] = &[Kind::NotFound, Kind::Conflict, Kind::Invalid];
     vec![
         Route::post(
             "/reset",

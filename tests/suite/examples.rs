@@ -197,8 +197,8 @@ fn testing_faults() {
             "a lamp is in orders-0 at offset 0",
             "a chair is in orders-1 at offset 0",
             "the rule for orders-1 struck 3 times",
-            "creating a topic on a full disk: refused",
-            "done; the rule struck 1 time",
+            "though the disk was full: the rule struck 1 time",
+            r#"its requests were ["KAFKA_STORAGE_ERROR", "answered"]"#,
             "refused: Heartbeat names no topics",
         ],
     );
@@ -279,4 +279,21 @@ fn the_readmes_quick_start_is_one_of_them() {
     let example = std::fs::read_to_string(format!("{folder}examples/embedded_and_real.rs")).unwrap();
     let (_, program) = example.split_once("\n\n").expect("the header comes first");
     assert!(readme.contains(&format!("```rust\n{program}```")), "README.md has not this program:\n{program}");
+}
+
+#[test]
+fn testing_cluster() {
+    says(
+        "testing_cluster",
+        &[],
+        &[
+            "at the start: led in epoch 0, 3 in sync",
+            "after a move: led in epoch 1, 3 in sync",
+            "without the leader: led in epoch 2, 2 in sync",
+            "the node cannot lead a partition: it is stopped; bring it back first",
+            "with one node: led in epoch 2, 1 in sync",
+            "with one back: led in epoch 2, 2 in sync",
+            "4 records, each once and in order",
+        ],
+    );
 }

@@ -11,6 +11,7 @@ mod client;
 mod configs;
 #[cfg(test)]
 mod conformance;
+mod control;
 mod crash;
 mod embedded;
 mod examples;
@@ -18,8 +19,11 @@ mod fuzz;
 mod groups;
 mod harness;
 mod interop;
+mod moves;
 mod records;
 mod run;
+#[cfg(test)]
+mod scripts;
 mod serve;
 mod snapshots;
 mod testing;

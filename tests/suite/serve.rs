@@ -30,6 +30,16 @@ fn it_says_where_it_listens_and_stops_cleanly_when_told() {
 }
 
 #[test]
+fn it_can_stand_for_several_nodes() {
+    let more = ["--brokers", "3", "--racks", "a,b,c", "--topic", "orders:3"];
+    let process = Process::start_in_memory("127.0.0.1:0", &more);
+    assert_eq!(process.address.split(',').count(), 3, "{}", process.address);
+    assert_eq!(process.terminate(), Some(0));
+    let said = refused(&["--listen", "127.0.0.1:0", "--brokers", "2", "--racks", "a"]);
+    assert!(said.contains("give one rack for each node"), "{said}");
+}
+
+#[test]
 fn a_port_that_is_taken_is_told() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

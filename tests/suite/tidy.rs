@@ -93,6 +93,22 @@ fn crates_know_only_what_is_below_them() {
 }
 
 #[test]
+fn control_knows_neither_the_command_line_nor_the_client() {
+    let control = sources("src/control");
+    for other in ["clap", "crate::cli", "klamm_client", "klamm_storage", "kafka_protocol"] {
+        assert!(
+            files_with(&control, other).is_empty(),
+            "control knows {other}: {:?}",
+            files_with(&control, other)
+        );
+    }
+    let ctl = sources("src/cli/ctl");
+    for other in ["klamm::", "klamm_broker", "klamm_client"] {
+        assert!(files_with(&ctl, other).is_empty(), "ctl knows {other}: {:?}", files_with(&ctl, other));
+    }
+}
+
+#[test]
 fn the_systems_clock_is_read_in_one_place() {
     let mut all = sources("broker/src");
     all.extend(sources("storage/src"));

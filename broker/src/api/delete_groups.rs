@@ -16,7 +16,7 @@ pub(crate) async fn handle(
     let mut seen = HashSet::new();
     let names = request.groups_names.into_iter().filter(|name| seen.insert(name.clone()));
     let delete = |id: GroupId| {
-        let deleted = cx.check_coordinates(&id).and_then(|()| cx.broker.groups.delete(&id));
+        let deleted = cx.check_remembers(&id).and_then(|()| cx.broker.groups.delete(&id));
         DeletableGroupResult::default().with_group_id(id).with_error_code(code(deleted.err()))
     };
     Ok(DeleteGroupsResponse::default().with_results(names.map(delete).collect()))

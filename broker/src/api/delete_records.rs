@@ -14,6 +14,9 @@ use kafka_protocol::messages::{DeleteRecordsRequest, DeleteRecordsResponse, Topi
 
 use crate::context::{Answer, RequestContext};
 
+/// Stands for no opinion on the leader's epoch.
+const ANY_EPOCH: i32 = -1;
+
 /// The low watermark of a partition in error.
 const NONE: i64 = -1;
 
@@ -74,6 +77,6 @@ fn try_delete(cx: &RequestContext, name: &TopicName, index: i32, before: i64) ->
     if topic.is_internal() {
         return Err(ResponseError::InvalidTopicException);
     }
-    cx.check_leads(&partition)?;
+    cx.check_leads(&partition, ANY_EPOCH)?;
     partition.delete_records(before)
 }

@@ -12,6 +12,9 @@ use crate::context::{Answer, RequestContext};
 use crate::error_code::Told;
 use crate::topics::check_name;
 
+/// Stands for no opinion on the leader's epoch.
+const ANY_EPOCH: i32 = -1;
+
 /// What an answer takes for each partition that is named, and for each of its producers.
 const PARTITION_BYTES: usize = 256;
 const PRODUCER_BYTES: usize = 64;
@@ -51,7 +54,7 @@ fn producers(cx: &RequestContext, name: &str, index: i32) -> Result<Vec<Producer
     };
     // Kafka has no sentence for a partition that its topic does not have.
     let partition = topic.partition(index).ok_or(Told { error: unknown, message: None })?;
-    cx.check_leads(&partition).map_err(|error| Told { error, message: None })?;
+    cx.check_leads(&partition, ANY_EPOCH).map_err(|error| Told { error, message: None })?;
     let active = partition.log().active_producers();
     let described = active.into_iter().map(|producer| {
         ProducerState::default()

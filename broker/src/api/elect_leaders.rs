@@ -38,13 +38,14 @@ pub(crate) async fn handle(cx: &RequestContext, request: ElectLeadersRequest) ->
             .with_error_code(if cx.version() > 0 { told.error.code() } else { 0 })
             .with_replica_election_results(refused.collect()));
     }
-    let results = match named {
+    // Who leads is written to the metadata journal.
+    let results = tokio::task::block_in_place(|| match named {
         None => elect_all(cx, request.election_type),
         Some(named) => {
             let elect = |name: &TopicName, index| elect(cx, request.election_type, name, index);
             cx.broker.while_changing(|| named.iter().map(|topic| results(topic, elect)).collect())
         }
-    };
+    });
     Ok(ElectLeadersResponse::default().with_replica_election_results(results))
 }
 

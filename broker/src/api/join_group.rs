@@ -36,7 +36,7 @@ pub(crate) async fn handle(cx: &RequestContext, request: JoinGroupRequest) -> An
     let member_id = request.member_id.clone();
     let group_id = request.group_id.clone();
     let coordinator = cx.broker.group_coordinator();
-    let joined = match cx.check_coordinates(&group_id).and(coordinator) {
+    let joined = match cx.check_remembers(&group_id).and(coordinator) {
         Ok(groups) => groups.join(&group_id, join(cx, request)).await,
         Err(error) => Ok(Joined::refused(error, &member_id)),
     };

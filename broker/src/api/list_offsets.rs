@@ -84,8 +84,7 @@ fn find(
     let topic = cx.broker.topics.get(name);
     let partition = topic.and_then(|topic| topic.partition(asked.partition_index));
     let partition = partition.ok_or(ResponseError::UnknownTopicOrPartition)?;
-    partition.check_leader_epoch(asked.current_leader_epoch)?;
-    cx.check_leads(&partition)?;
+    cx.check_leads(&partition, asked.current_leader_epoch)?;
     partition.find_offset(spec, read_committed)
 }
 

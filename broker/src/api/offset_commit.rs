@@ -44,7 +44,7 @@ pub(crate) async fn handle(
         retention_ms: request.retention_time_ms,
     };
     let commits = topics.iter().flat_map(|(topic, partitions)| partitions.iter().map(|p| commit(topic, p)));
-    let groups = cx.check_coordinates(&request.group_id).and_then(|()| cx.broker.group_coordinator());
+    let groups = cx.check_remembers(&request.group_id).and_then(|()| cx.broker.group_coordinator());
     let committed = groups.and_then(|groups| groups.commit(&request.group_id, &by, commits.collect()));
     let mut outcomes = match committed {
         Ok(commits) => Outcomes::Each(commits.into_iter()),

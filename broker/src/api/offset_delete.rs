@@ -35,7 +35,7 @@ pub(crate) async fn handle(
         .iter()
         .flat_map(|(name, wanted)| wanted.iter().map(|index| (name.0.as_str(), *index)))
         .collect();
-    let coordinates = cx.check_coordinates(&request.group_id);
+    let coordinates = cx.check_remembers(&request.group_id);
     let deleted = coordinates.and_then(|()| cx.broker.groups.delete_offsets(&request.group_id, &partitions));
     let results = match deleted {
         Ok(results) => results,

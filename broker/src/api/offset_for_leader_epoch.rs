@@ -45,7 +45,6 @@ fn end_of_epoch(
 ) -> Result<(i32, i64), ResponseError> {
     let found = cx.broker.topics.get(&topic.topic).and_then(|topic| topic.partition(asked.partition));
     let partition = found.ok_or(ResponseError::UnknownTopicOrPartition)?;
-    partition.check_leader_epoch(asked.current_leader_epoch)?;
-    cx.check_leads(&partition)?;
+    cx.check_leads(&partition, asked.current_leader_epoch)?;
     Ok(partition.end_of_epoch(asked.leader_epoch))
 }

@@ -39,6 +39,9 @@ const ZSTD: i16 = 7;
 /// From this version on who comes to the wrong node is told who leads (KIP-951).
 const LEADERS: i16 = 10;
 
+/// Stands for no opinion on the leader's epoch.
+const ANY_EPOCH: i32 = -1;
+
 /// The acks that ask for all replicas in sync.
 const ACKS_OF_ALL: i16 = -1;
 
@@ -161,7 +164,7 @@ fn append(
     if let Some(error) = BatchHeader::read(records).and_then(|header| refusal_of_head(cx, header)) {
         return refused(index, error);
     }
-    if let Err(error) = cx.check_leads(partition) {
+    if let Err(error) = cx.check_leads(partition, ANY_EPOCH) {
         return of_another_leader(cx, partition, refused(index, error));
     }
     if acks == ACKS_OF_ALL && !cx.broker.has_enough_replicas(topic, partition) {

@@ -35,7 +35,7 @@ pub(crate) async fn handle(cx: &RequestContext, request: SyncGroupRequest) -> An
     };
     let group_id = request.group_id;
     let coordinator = cx.broker.group_coordinator();
-    let synced = match cx.check_coordinates(&group_id).and(coordinator) {
+    let synced = match cx.check_remembers(&group_id).and(coordinator) {
         Ok(groups) => groups.sync(&group_id, sync).await,
         Err(error) => Ok(Synced::refused(error)),
     };

@@ -70,6 +70,7 @@ impl Cluster<'_> {
     /// Everything there is to see, at one moment.
     pub fn view(&self) -> ClusterView {
         let state = self.broker.state();
+        let _still = state.hold_cluster();
         ClusterView {
             cluster_id: state.cluster_id.clone(),
             controller: state.controller(),

@@ -80,6 +80,9 @@ pub enum ClusterError {
     /// A node is to be slower than can be waited for.
     #[error("a node can be slowed down by an hour at the most, and not by {0:?}")]
     TooSlow(std::time::Duration),
+    /// There is no topic of offsets, and none can be made.
+    #[error("the group has no coordinator, because the topic of offsets cannot be made: {0}")]
+    NoOffsets(String),
     /// The change cannot be written to the data folder, or not all of it.
     #[error("the change of leaders cannot be written down: {0}; partitions before that have moved")]
     Storage(String),

@@ -43,9 +43,9 @@ impl Layout {
             None => vec![rack.map(str::to_owned); count],
             Some(racks) if racks.len() == count => racks.iter().cloned().map(Some).collect(),
             Some(racks) => {
+                let given = racks.len();
                 return refused(format!(
-                    "{} racks were given for {count} nodes; give one for each",
-                    racks.len()
+                    "there are {count} nodes and {given} racks; give one rack for each node"
                 ));
             }
         };

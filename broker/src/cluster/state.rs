@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use kafka_protocol::error::ResponseError;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 
 use super::error::ClusterError;
@@ -122,11 +122,16 @@ impl BrokerState {
         self.home_of(group)?.1.leadership().leader
     }
 
-    /// Whether `node` is the one to be asked about a group.
+    /// Whether `node` is the one to be asked about a group, and, if something is to be remembered of it, whether it can be.
     ///
     /// # Errors
     /// NOT_COORDINATOR if it is another; COORDINATOR_NOT_AVAILABLE if too few replicas are in sync to remember anything.
-    pub(crate) fn check_coordinator(&self, node: i32, group: &str) -> Result<(), ResponseError> {
+    pub(crate) fn check_coordinator(
+        &self,
+        node: i32,
+        group: &str,
+        remembers: bool,
+    ) -> Result<(), ResponseError> {
         // What has no name is refused for that.
         if self.cluster.layout.is_single() || group.is_empty() {
             return Ok(());
@@ -135,7 +140,7 @@ impl BrokerState {
         if partition.leadership().leader != Some(node) {
             return Err(ResponseError::NotCoordinator);
         }
-        if !self.has_enough_replicas(&topic, &partition) {
+        if remembers && !self.has_enough_replicas(&topic, &partition) {
             return Err(ResponseError::CoordinatorNotAvailable);
         }
         Ok(())
@@ -161,7 +166,7 @@ impl BrokerState {
         match change {
             Change::MoveLeader { topic, partition, node } => self.move_leader(topic, *partition, *node),
             Change::MoveCoordinator { group, node } => {
-                self.ensure_groups().map_err(|error| ClusterError::Storage(error.to_string()))?;
+                self.ensure_groups().map_err(|error| ClusterError::NoOffsets(error.to_string()))?;
                 let partition = self.home_of(group).map_or(0, |(_, partition)| partition.index());
                 self.move_leader(OFFSETS_TOPIC, partition, *node)
             }
@@ -267,6 +272,11 @@ impl BrokerState {
         }
         next.catch_up(&alive, next.effective_min_isr(self.min_isr(topic)));
         self.place(topic, vec![(Arc::clone(partition), next)]).map(|()| Elected::Leader)
+    }
+
+    /// Keeps leaders where they are for as long as it is held.
+    pub(super) fn hold_cluster(&self) -> MutexGuard<'_, ()> {
+        self.cluster.changing.lock()
     }
 
     /// Runs elections for clients: one change at a time.

@@ -182,13 +182,6 @@ impl Reader {
         read
     }
 
-    /// Whether the node that is asked has what it is asked for without leading: it keeps a replica, and somebody leads.
-    fn may_follow(&self, partition: &Partition) -> bool {
-        self.from_followers
-            && partition.leadership().leader.is_some()
-            && partition.placement().replicas.contains(&self.node_id)
-    }
-
     /// The replica that the reader is sent to, if it had better ask that. One that has not what it wants is none.
     fn preferred(&self, partition: &Partition, fetch_offset: i64) -> Option<i32> {
         let near = self.near.as_ref()?;
@@ -215,14 +208,19 @@ impl Reader {
         if self.as_follower {
             return elsewhere(ResponseError::NotLeaderOrFollower);
         }
+        let leads = leadership.leader == Some(self.node_id);
+        if !leads && !partition.placement().replicas.contains(&self.node_id) {
+            return elsewhere(ResponseError::NotLeaderOrFollower);
+        }
         if target.current_leader_epoch > leadership.epoch {
             return failed(ResponseError::UnknownLeaderEpoch);
         }
         if (0..leadership.epoch).contains(&target.current_leader_epoch) {
             return elsewhere(ResponseError::FencedLeaderEpoch);
         }
-        let leads = leadership.leader == Some(self.node_id);
-        if !leads && !self.may_follow(partition) {
+        // A replica that does not lead has everything as long as somebody leads.
+        let follows = self.from_followers && leadership.leader.is_some();
+        if !leads && !follows {
             return elsewhere(ResponseError::NotLeaderOrFollower);
         }
         let log = partition.log();

@@ -258,9 +258,6 @@ impl Registry {
     /// The topics of which a partition is where `fits` says that none can be. Those that are asleep stay so.
     pub(super) fn misplaced(&self, sole: &Placement, fits: impl Fn(&Placement) -> bool) -> Vec<Arc<str>> {
         let sole_fits = fits(sole);
-        if sole_fits && !self.images.placed && self.by_name.is_empty() {
-            return Vec::new();
-        }
         let all_fit = |placements: &[Arc<Placement>]| match placements {
             [] => sole_fits,
             placements => placements.iter().all(|placement| fits(placement)),
@@ -269,7 +266,9 @@ impl Registry {
             !all_fit(&topic.partitions.read().iter().map(|one| one.placement()).collect::<Vec<_>>())
         });
         let awake = awake.map(|topic| Arc::clone(&topic.name));
-        let asleep = self.images.iter().filter(|image| !self.by_name.contains_key(&image.name));
+        // Where all are on the first node alone, and may be, nobody has to look at those that are asleep.
+        let images = (!sole_fits || self.images.placed).then(|| self.images.iter());
+        let asleep = images.into_iter().flatten().filter(|image| !self.by_name.contains_key(&image.name));
         let asleep = asleep.filter(|image| !all_fit(&image.placements)).map(|image| Arc::clone(&image.name));
         let mut names: Vec<_> = awake.chain(asleep).collect();
         names.sort_unstable();

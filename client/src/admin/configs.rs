@@ -1,6 +1,7 @@
 //! Configs of topics, brokers and groups: describing and changing them, one by one.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
@@ -8,11 +9,18 @@ use kafka_protocol::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResult,
 };
 use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
-use kafka_protocol::messages::{DescribeConfigsRequest, IncrementalAlterConfigsRequest};
+use kafka_protocol::messages::{
+    DescribeConfigsRequest, IncrementalAlterConfigsRequest, ListConfigResourcesRequest,
+};
 
-use super::fan_out::{Charge, Errand, Outcomes};
+use super::fan_out::{self, Charge, Errand, Outcomes};
 use super::{Admin, Call, Each, outcome, text};
+use crate::error::{ClientError, ErrorKind};
 use crate::native::connection::{Connection, RequestError};
+
+/// Types of resources, by their numbers.
+const CLIENT_METRICS: i8 = 16;
+const GROUP: i8 = 32;
 
 /// What has configs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,8 +47,8 @@ impl ConfigResource {
             ConfigResource::Broker(id) => (4, id.to_string()),
             ConfigResource::AllBrokers => (4, String::new()),
             ConfigResource::BrokerLoggers(id) => (8, id.to_string()),
-            ConfigResource::ClientMetrics(name) => (16, name.clone()),
-            ConfigResource::Group(id) => (32, id.clone()),
+            ConfigResource::ClientMetrics(name) => (CLIENT_METRICS, name.clone()),
+            ConfigResource::Group(id) => (GROUP, id.clone()),
         }
     }
 
@@ -208,6 +216,19 @@ impl Admin {
         self.each(DescribeConfigs, resources.into_iter().collect())
     }
 
+    /// The groups and the subscriptions to clients' metrics that have configs of their own, by name.
+    pub fn configured(&self) -> Call<Vec<ConfigResource>> {
+        let (cluster, deadline) = (Arc::clone(&self.cluster), self.deadline());
+        Call::begin(async move {
+            let answered = fan_out::run(&cluster, ListConfigResources, vec![()], deadline).await;
+            let answered = answered.into_iter().next().map(|((), outcome)| outcome);
+            answered.unwrap_or_else(|| {
+                let why = "it was not answered";
+                Err(ClientError::new(ErrorKind::MalformedAnswer, ListConfigResources.asked(&()), why))
+            })
+        })
+    }
+
     /// Changes configs one by one: those that are not named stay as they are. Of a resource either all changes are made or
     /// none.
     pub fn alter_configs(
@@ -291,6 +312,47 @@ impl Errand for DescribeConfigs {
 fn is_for(answered: &DescribeConfigsResult, resource: &ConfigResource) -> bool {
     let (kind, name) = resource.to_wire();
     answered.resource_type == kind && answered.resource_name.as_str() == name
+}
+
+struct ListConfigResources;
+
+impl Errand for ListConfigResources {
+    type Item = ();
+    type Answer = Vec<ConfigResource>;
+
+    fn asked(&self, (): &()) -> String {
+        "listing what has configs".to_owned()
+    }
+
+    fn charge(&self, (): &()) -> Charge {
+        Charge::Any
+    }
+
+    async fn ask(
+        &self,
+        connection: Connection,
+        _: Vec<()>,
+        deadline: Instant,
+    ) -> Result<Outcomes<(), Vec<ConfigResource>>, RequestError> {
+        let version = connection.version::<ListConfigResourcesRequest>(i16::MAX)?;
+        // Version 0 lists subscriptions to metrics, and takes no types.
+        let types = if version >= 1 { vec![CLIENT_METRICS, GROUP] } else { Vec::new() };
+        let request = ListConfigResourcesRequest::default().with_resource_types(types);
+        let answer = super::call(&connection, &request, deadline).await?;
+        let mut found: Vec<_> = answer
+            .config_resources
+            .iter()
+            .filter_map(|resource| match (version, resource.resource_type) {
+                (0, _) | (_, CLIENT_METRICS) => {
+                    Some(ConfigResource::ClientMetrics(resource.resource_name.to_string()))
+                }
+                (_, GROUP) => Some(ConfigResource::Group(resource.resource_name.to_string())),
+                _ => None,
+            })
+            .collect();
+        found.sort_unstable();
+        Ok(vec![((), outcome(answer.error_code, || self.asked(&()), None, found))])
+    }
 }
 
 struct AlterConfigs {

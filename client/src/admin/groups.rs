@@ -50,6 +50,10 @@ pub struct GroupDescription {
     pub assignor: String,
     /// Its members.
     pub members: Vec<MemberDescription>,
+    /// Its epoch; none of a classic group.
+    pub epoch: Option<i32>,
+    /// The epoch of the assignment that its members are on their way to; none of a classic group.
+    pub assignment_epoch: Option<i32>,
 }
 
 /// A member of a group.
@@ -65,6 +69,12 @@ pub struct MemberDescription {
     pub client_host: String,
     /// What it reads.
     pub assignment: Vec<TopicPartition>,
+    /// What it is to read; none in a classic group.
+    pub target: Option<Vec<TopicPartition>>,
+    /// Its epoch; none in a classic group.
+    pub epoch: Option<i32>,
+    /// Whether it uses the new protocol itself, where the broker tells.
+    pub upgraded: Option<bool>,
 }
 
 impl Admin {
@@ -200,6 +210,13 @@ fn of_new(group: &NewDescribedGroup) -> GroupDescription {
         client_id: member.client_id.to_string(),
         client_host: member.client_host.to_string(),
         assignment: assigned(&member.assignment),
+        target: Some(assigned(&member.target_assignment)),
+        epoch: Some(member.member_epoch),
+        upgraded: match member.member_type {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        },
     });
     GroupDescription {
         id: group.group_id.to_string(),
@@ -208,6 +225,8 @@ fn of_new(group: &NewDescribedGroup) -> GroupDescription {
         protocol_type: "consumer".to_owned(),
         assignor: group.assignor_name.to_string(),
         members: members.collect(),
+        epoch: Some(group.group_epoch),
+        assignment_epoch: Some(group.assignment_epoch),
     }
 }
 
@@ -237,6 +256,9 @@ fn of_classic(group: &DescribedGroup) -> Result<GroupDescription, &'static str> 
             client_id: member.client_id.to_string(),
             client_host: member.client_host.to_string(),
             assignment,
+            target: None,
+            epoch: None,
+            upgraded: None,
         });
     }
     Ok(GroupDescription {
@@ -246,6 +268,8 @@ fn of_classic(group: &DescribedGroup) -> Result<GroupDescription, &'static str> 
         protocol_type: group.protocol_type.to_string(),
         assignor: group.protocol_data.to_string(),
         members,
+        epoch: None,
+        assignment_epoch: None,
     })
 }
 

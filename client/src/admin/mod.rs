@@ -6,6 +6,7 @@
 mod call;
 mod cluster;
 mod configs;
+mod eligible;
 mod fan_out;
 mod groups;
 mod offsets;
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 pub use call::{Call, Each};
 pub use cluster::{ApiSupport, BrokerDescription, ClusterDescription, LogDir, LogDirPartition};
 pub use configs::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource};
+pub use eligible::EligibleLeaders;
 pub use groups::{GroupDescription, GroupSummary, MemberDescription};
 pub use offsets::{CommittedOffset, OffsetMove, ResetTo};
 pub use records::{DeleteUpTo, FoundOffset, OffsetAt};

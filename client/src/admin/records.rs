@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::fan_out::{Charge, Errand, Outcomes};
 use super::{Admin, Call, Each, by_topic, outcome, text, timeout_ms};
+use crate::error::{ClientError, ErrorKind};
 use crate::native::connection::{Connection, RequestError};
 use crate::record::TopicPartition;
 
@@ -29,6 +30,12 @@ pub enum OffsetAt {
     Timestamp(i64),
     /// Of the record with the largest timestamp. Brokers from Kafka 3.0 on know it.
     MaxTimestamp,
+    /// Of the first record that the broker itself has, where older ones are in remote storage.
+    EarliestLocal,
+    /// Of the last record that is in remote storage.
+    LatestTiered,
+    /// Of the first record that has still to go to remote storage.
+    EarliestPendingUpload,
 }
 
 impl OffsetAt {
@@ -37,7 +44,21 @@ impl OffsetAt {
             OffsetAt::Latest => -1,
             OffsetAt::Earliest => -2,
             OffsetAt::MaxTimestamp => -3,
+            OffsetAt::EarliestLocal => -4,
+            OffsetAt::LatestTiered => -5,
+            OffsetAt::EarliestPendingUpload => -6,
             OffsetAt::Timestamp(at) => at.max(0),
+        }
+    }
+
+    /// The version of ListOffsets from which on brokers know what is asked for.
+    fn known_from(self) -> i16 {
+        match self {
+            OffsetAt::Latest | OffsetAt::Earliest | OffsetAt::Timestamp(_) => 0,
+            OffsetAt::MaxTimestamp => 7,
+            OffsetAt::EarliestLocal => 8,
+            OffsetAt::LatestTiered => 9,
+            OffsetAt::EarliestPendingUpload => 11,
         }
     }
 }
@@ -116,8 +137,18 @@ impl Errand for ListOffsets {
         deadline: Instant,
     ) -> Result<Outcomes<Self::Item, Self::Answer>, RequestError> {
         // A request names a partition once: what else is asked of the same one goes into another.
-        let mut outcomes = Vec::with_capacity(items.len());
-        let mut left = items;
+        let version = connection.version::<ListOffsetsRequest>(i16::MAX)?;
+        let (mut left, too_new): (Vec<_>, Vec<_>) =
+            items.into_iter().partition(|(_, at)| at.known_from() <= version);
+        let unsupported = |item: Self::Item| {
+            let why = format!(
+                "ListOffsets is known in version {version}, and this came with {}",
+                item.1.known_from()
+            );
+            let error = ClientError::new(ErrorKind::Unsupported, self.asked(&item), why);
+            (item, Err(error))
+        };
+        let mut outcomes: Vec<_> = too_new.into_iter().map(unsupported).collect();
         while !left.is_empty() {
             let mut seen: HashMap<TopicPartition, OffsetAt> = HashMap::new();
             left.retain(|(partition, at)| match seen.contains_key(partition) {

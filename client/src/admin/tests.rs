@@ -433,3 +433,28 @@ async fn nobody_there_is_told_in_time() {
     admin.close();
     assert_eq!(admin.list_topics().await.unwrap_err().kind(), ErrorKind::NotRunning);
 }
+
+#[tokio::test]
+async fn partitions_are_added_where_they_are_told_and_their_eligible_leaders_are_told() {
+    let admin = embedded("admin eligible");
+    admin.create_topics([NewTopic::new("t").partitions(1)]).await.unwrap().all().unwrap();
+    let broker = admin.describe_cluster().await.unwrap().brokers[0].id;
+    let refused = admin.create_partitions_on([("t", 2, vec![vec![broker + 1]])]).await.unwrap();
+    let error = refused.errors().next().unwrap().1;
+    assert_eq!(error.code(), Some(ResponseError::InvalidReplicaAssignment));
+    assert!(error.broker_message().is_some_and(|said| said.contains("broker")), "{error}");
+    admin.create_partitions_on([("t", 3, vec![vec![broker]; 2])]).await.unwrap().all().unwrap();
+    let eligible = admin.eligible_leaders(["t"]).await.unwrap().unwrap();
+    assert_eq!(eligible.len(), 3);
+    assert!(eligible[&partition("t", 2)].eligible.is_empty());
+}
+
+#[tokio::test]
+async fn what_has_configs_of_its_own_is_listed() {
+    let admin = embedded("admin configured");
+    assert_eq!(admin.configured().await.unwrap(), []);
+    let group = ConfigResource::Group("g".to_owned());
+    let change = vec![ConfigChange::set("consumer.session.timeout.ms", "50000")];
+    admin.alter_configs([(group.clone(), change)]).await.unwrap().all().unwrap();
+    assert_eq!(admin.configured().await.unwrap(), [group]);
+}

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
+use kafka_protocol::messages::create_partitions_request::{
+    CreatePartitionsAssignment, CreatePartitionsTopic,
+};
 use kafka_protocol::messages::create_topics_request::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
 };
@@ -233,8 +235,17 @@ impl Admin {
         &self,
         totals: impl IntoIterator<Item = (N, i32)>,
     ) -> Call<Each<String, ()>> {
-        let totals: BTreeMap<String, i32> =
-            totals.into_iter().map(|(name, total)| (name.into(), total)).collect();
+        self.create_partitions_on(totals.into_iter().map(|(name, total)| (name, total, Vec::new())))
+    }
+
+    /// As [`create_partitions`](Admin::create_partitions), saying of each partition that is added on which brokers it is, its
+    /// leader first; where nothing is said the cluster chooses.
+    pub fn create_partitions_on<N: Into<String>>(
+        &self,
+        totals: impl IntoIterator<Item = (N, i32, Vec<Vec<i32>>)>,
+    ) -> Call<Each<String, ()>> {
+        let totals: BTreeMap<String, (i32, Vec<Vec<i32>>)> =
+            totals.into_iter().map(|(name, total, brokers)| (name.into(), (total, brokers))).collect();
         let names = totals.keys().cloned().collect();
         self.each(CreatePartitions { totals }, names)
     }
@@ -386,7 +397,7 @@ impl Errand for DeleteTopics {
 }
 
 struct CreatePartitions {
-    totals: BTreeMap<String, i32>,
+    totals: BTreeMap<String, (i32, Vec<Vec<i32>>)>,
 }
 
 impl Errand for CreatePartitions {
@@ -411,11 +422,17 @@ impl Errand for CreatePartitions {
         names: Vec<String>,
         deadline: Instant,
     ) -> Result<Outcomes<String, ()>, RequestError> {
-        let topics = names.iter().filter_map(|name| self.totals.get_key_value(name)).map(|(name, total)| {
+        let totals = names.iter().filter_map(|name| self.totals.get_key_value(name));
+        let topics = totals.map(|(name, (total, brokers))| {
+            let brokers = brokers.iter().map(|brokers| {
+                let ids = brokers.iter().map(|id| (*id).into()).collect();
+                CreatePartitionsAssignment::default().with_broker_ids(ids)
+            });
+            let brokers: Vec<_> = brokers.collect();
             CreatePartitionsTopic::default()
                 .with_name(TopicName(text(name)))
                 .with_count(*total)
-                .with_assignments(None)
+                .with_assignments(Some(brokers).filter(|brokers| !brokers.is_empty()))
         });
         let request = CreatePartitionsRequest::default()
             .with_topics(topics.collect())

@@ -103,6 +103,9 @@ impl Client {
     ) -> Result<Response<Body>, Box<dyn Error>> {
         let url = format!("{}{path}", self.server);
         let mut request = ureq::http::Request::builder().method(method).uri(&url);
+        if method == "POST" || method == "PUT" {
+            request = request.header("content-type", "application/json");
+        }
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }

@@ -2,6 +2,7 @@
 //! request a command, but for words and tables it knows nothing of brokers.
 
 mod client;
+mod cluster;
 mod faults;
 mod look;
 mod state;
@@ -72,6 +73,9 @@ enum Command {
     /// Second brokers with the same contents, on ports of their own.
     #[command(subcommand)]
     Fork(state::Forks),
+    /// The nodes that the broker stands for (klamm serve --brokers 3), and moving who leads what.
+    #[command(subcommand)]
+    Cluster(cluster::Cluster),
     /// The document that describes the HTTP interface (OpenAPI 3.1).
     Openapi,
 }
@@ -99,6 +103,7 @@ impl Ctl {
             Command::Reset => client.post("/reset", None).map(drop)?,
             Command::Snapshot(snapshots) => snapshots.run(&client, &mut to)?,
             Command::Fork(forks) => forks.run(&client, &mut to)?,
+            Command::Cluster(cluster) => cluster.run(&client, &mut to)?,
             Command::Openapi => to.out.line(client.get("/openapi.json")?)?,
         }
         to.out.flush()?;

@@ -120,10 +120,14 @@ impl Log {
     fn assign(&self, state: &mut State, batch: &mut Checked, cx: &AppendContext) -> Result<(), AppendError> {
         batch.header.base_offset = self.log_end_offset();
         // A leader that was deposed while it came here stamps what the log has by now: epochs never go back.
-        let epoch = self.latest_epoch().map_or(cx.leader_epoch, |latest| latest.max(cx.leader_epoch));
+        let latest = self.latest_epoch();
+        let epoch = latest.map_or(cx.leader_epoch, |latest| latest.max(cx.leader_epoch));
         batch.header.leader_epoch = epoch;
         if batch.checksum_changed {
             batch.header.crc = header::checksum(&batch.header.to_bytes(), &batch.records);
+        }
+        if latest >= Some(epoch) {
+            return Ok(());
         }
         Ok(self.note_epoch(state, epoch, batch.header.base_offset)?)
     }

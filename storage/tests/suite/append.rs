@@ -34,6 +34,20 @@ fn records_come_back_with_offsets() {
 }
 
 #[test]
+fn epochs_never_go_back() {
+    for house in House::both() {
+        let log = house.open(LogOptions::default());
+        append(&log, &["a"]);
+        log.assign_epoch(2).unwrap();
+        // It was on its way when the leader moved.
+        append(&log, &["b"]);
+        let epochs: Vec<_> = batches_from(&log, 0).iter().map(|batch| batch.header.leader_epoch).collect();
+        assert_eq!(epochs, [0, 2]);
+        assert_eq!((log.latest_epoch(), log.end_offset_for_epoch(0)), (Some(2), (0, 1)));
+    }
+}
+
+#[test]
 fn each_fault_is_refused_as_kafka_refuses_it() {
     let house = House::in_memory();
     let log = house.open(LogOptions::default());

@@ -15,7 +15,9 @@ fn what_is_set_is_shown_with_its_source(cluster: &Cluster) {
     let topic = named("orders");
     cluster.ok(&["topics", "create", &topic, "-p", "1", "-c", "retention.ms=5000"]);
     cluster.settled(&topic);
-    expect("configs-describe.txt", &cluster.ok(&["configs", "describe", "topics", &topic]), &[&topic]);
+    if !cluster.is_older {
+        expect("configs-describe.txt", &cluster.ok(&["configs", "describe", "topics", &topic]), &[&topic]);
+    }
     let all = rows(&cluster.ok(&["configs", "describe", "topics", &topic, "--all", "--json"]));
     let segment = all.iter().find(|row| row["config"] == "segment.ms").unwrap();
     assert_eq!(
@@ -51,6 +53,12 @@ fn brokers_are_changed(cluster: &Cluster) {
 
 fn groups_are_changed(cluster: &Cluster) {
     let group = named("billing");
+    if cluster.is_older {
+        // There groups have no configs.
+        let told = cluster.fails(&["configs", "alter", "groups", &group, "--set", "a=b"]);
+        assert!(told.contains("InvalidRequest"), "{told}");
+        return;
+    }
     cluster.ok(&["configs", "alter", "groups", &group, "--set", "consumer.session.timeout.ms=50000"]);
     let set = || rows(&cluster.ok(&["configs", "describe", "groups", &group, "--json"]));
     let found = wait_for("the group's config", || {
@@ -62,6 +70,10 @@ fn groups_are_changed(cluster: &Cluster) {
 }
 
 fn loggers_are_shown(cluster: &Cluster) {
+    if cluster.is_older {
+        // It knows its loggers only with a library for logging that this one is started without.
+        return;
+    }
     let id = rows(&cluster.ok(&["cluster", "brokers", "--json"]))[0]["broker"].to_string();
     let loggers = rows(&cluster.ok(&["configs", "describe", "loggers", &id, "--all", "--json"]));
     let root = loggers.iter().find(|row| row["config"] == "root").unwrap();

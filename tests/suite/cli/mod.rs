@@ -42,6 +42,8 @@ pub(crate) use against_each;
 /// A cluster that commands are run against.
 pub(crate) struct Cluster {
     pub(crate) place: Place,
+    /// A release of Kafka before 4.0, which lacks some of what is tested.
+    pub(crate) is_older: bool,
 }
 
 /// What a command has said.
@@ -79,11 +81,12 @@ pub(crate) fn named(stem: &str) -> String {
 
 impl Cluster {
     pub(crate) fn klamm() -> Cluster {
-        Cluster { place: Place::served("native") }
+        Cluster { place: Place::served("native"), is_older: false }
     }
 
     pub(crate) fn kafka() -> Option<Cluster> {
-        Place::kafka("native").map(|place| Cluster { place })
+        let is_older = std::env::var_os("KLAMM_KAFKA_RELEASE").is_some();
+        Place::kafka("native").map(|place| Cluster { place, is_older })
     }
 
     /// Runs a command against it.

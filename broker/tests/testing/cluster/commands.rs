@@ -181,7 +181,7 @@ fn clusters_that_cannot_be_are_refused_in_a_sentence() {
     for (builder, part) in [
         (Broker::builder().brokers(0), "give 1 to 64"),
         (Broker::builder().brokers(65), "give 1 to 64"),
-        (Broker::builder().brokers(2).racks(["a"]), "give one for each"),
+        (Broker::builder().brokers(2).racks(["a"]), "give one rack for each node"),
     ] {
         let error = builder.start().unwrap_err().to_string();
         assert!(error.contains(part), "{error}");

@@ -194,7 +194,7 @@ impl CommandConfig {
         Ok(self.draft(client_id, Role::Both)?.0.client)
     }
 
-    /// What a producer is told. `stronger` are options that go before those that were given.
+    /// What a producer is told.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if options contradict each other.
