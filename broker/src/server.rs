@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use klamm_storage::{Home, OpenError, StorageError};
 use parking_lot::Mutex;
-use tokio::runtime::{Handle, Runtime};
+use tokio::runtime::Runtime;
 
 use crate::clock::{Clock, TimeError};
 use crate::cluster::Doors;
@@ -400,15 +400,9 @@ impl Broker {
 
     /// Opens a connection that needs no socket, to the first node where there are several.
     pub fn connect(&self) -> InProcessConnection {
-        self.connect_on(self.runtime().handle())
-    }
-
-    /// As [`connect`](Self::connect), served by `runtime` rather than by the broker's own: where the requests come from a
-    /// task of it, no thread has to be woken for them. That runtime must not be blocked while an answer is waited for.
-    pub fn connect_on(&self, runtime: &Handle) -> InProcessConnection {
         let state = self.state();
         let node = state.cluster.layout.first();
-        transport::connect(state, runtime, self.alive(), node)
+        transport::connect(state, self.runtime().handle(), self.alive(), node)
     }
 
     /// To be held by everything that may still be at work when the broker is to stop.

@@ -10,10 +10,8 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::error::{ClientError, ErrorKind};
 
-/// Threads that send, fetch and keep groups alive, for all publishers and subscribers of a process: half of the
-/// processors, up to this many. The other half is left to the program; on a small machine one thread that hands a record
-/// from task to task is quicker than two that wake each other.
-const MOST_WORKERS: usize = 4;
+/// Threads that send, fetch and keep groups alive, for all publishers and subscribers of a process.
+const WORKERS: usize = 2;
 
 /// The runtime's handle. It is started at first use and lives as long as the process.
 ///
@@ -22,12 +20,8 @@ const MOST_WORKERS: usize = 4;
 pub(crate) fn handle() -> Result<&'static Handle, ClientError> {
     static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
     let runtime = RUNTIME.get_or_init(|| {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let mut builder = Builder::new_multi_thread();
-        builder
-            .worker_threads((processors / 2).clamp(1, MOST_WORKERS))
-            .thread_name("klamm-client")
-            .enable_all();
+        builder.worker_threads(WORKERS).thread_name("klamm-client").enable_all();
         builder.build().map_err(|error| error.to_string())
     });
     match runtime {

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-
 use super::error::ClusterError;
 use super::nodes::NodeState;
 use super::state::Change;
@@ -45,17 +43,9 @@ impl Broker {
     /// # Errors
     /// If there is no such node, or it is stopped. To one that is cut off it opens, and nothing is answered.
     pub fn connect_to(&self, node: i32) -> Result<InProcessConnection, ClusterError> {
-        self.connect_to_on(node, self.runtime().handle())
-    }
-
-    /// As [`connect_to`](Self::connect_to), served by `runtime`; see [`connect_on`](Broker::connect_on).
-    ///
-    /// # Errors
-    /// As [`connect_to`](Self::connect_to).
-    pub fn connect_to_on(&self, node: i32, runtime: &Handle) -> Result<InProcessConnection, ClusterError> {
         let state = self.state();
         let place = state.check_node(node)?;
-        let connection = transport::connect(state.clone(), runtime, self.alive(), node);
+        let connection = transport::connect(state.clone(), self.runtime().handle(), self.alive(), node);
         // Afterwards: a node that is stopped meanwhile ends the connection.
         match state.hand.nodes.state(place) {
             stopped @ NodeState::Stopped => {

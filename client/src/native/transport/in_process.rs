@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use klamm_broker::ResponseFrame;
-use tokio::runtime::Handle;
 
 use super::{Frame, Inlet, Outlet};
 use crate::embedded::EmbeddedBroker;
@@ -12,7 +11,7 @@ use crate::error::{ClientError, ErrorKind};
 const LENGTH_BYTES: usize = 4;
 
 pub(super) fn connect(broker: &EmbeddedBroker, node: i32) -> Result<(Outlet, Inlet), ClientError> {
-    let connection = broker.connect_to_on(node, &Handle::current()).map_err(|error| {
+    let connection = broker.connect_to(node).map_err(|error| {
         ClientError::new(
             ErrorKind::Unreachable,
             format!("connecting to node {node} of the embedded broker"),
