@@ -13,13 +13,17 @@ fn folder() -> &'static PathBuf {
         let test = std::env::current_exe().unwrap();
         let profile = test.parent().and_then(|deps| deps.parent()).unwrap().to_owned();
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--examples", "--manifest-path"]);
+        // As the tests are built, so that nothing is built twice.
+        build.args(["build", "--quiet", "--workspace", "--examples", "--manifest-path"]);
         build
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
             .arg("--target-dir")
             .arg(profile.parent().unwrap());
         if profile.ends_with("release") {
             build.arg("--release");
+        }
+        if cfg!(feature = "rdkafka") {
+            build.args(["--features", "klamm/rdkafka"]);
         }
         let built = build.output().unwrap();
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
