@@ -1,6 +1,8 @@
 //! The topic that is copied to: made where it is not there, and whether offsets can be kept in it.
 
-use klamm::{Admin, ConfigResource, ConfigSource, NewTopic, Record, ResponseError, TopicPartition};
+use std::time::{Duration, Instant};
+
+use klamm::{Admin, ConfigResource, ConfigSource, NewTopic, OffsetAt, Record, ResponseError, TopicPartition};
 
 use crate::cli::connect::Cluster;
 use crate::cli::data::places::{self, Place};
@@ -13,6 +15,9 @@ const NOT_PASSED_ON: [&str; 3] = [
     "leader.replication.throttled.replicas",
     "follower.replication.throttled.replicas",
 ];
+
+/// How long to wait before asking again for a topic that has just been made.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The topic that is copied to.
 pub(super) struct Target<'a> {
@@ -45,7 +50,25 @@ impl Target<'_> {
         }
         let created = self.cluster.wait(self.admin.create_topics([new]))?;
         created.all().map_err(|error| self.cluster.explain(error))?;
+        self.wait_until_served(partitions)?;
         Ok(partitions)
+    }
+
+    /// Waits until the brokers know of the topic that was made: what the controller has answered reaches them a little later.
+    fn wait_until_served(&self, partitions: i32) -> Result<(), Failure> {
+        let deadline = Instant::now() + self.cluster.timeout();
+        loop {
+            let all = (0..partitions)
+                .map(|partition| (TopicPartition::new(self.name, partition), OffsetAt::Latest));
+            let found = self.cluster.wait(self.admin.list_offsets(all))?;
+            match found.all() {
+                Ok(_) => return Ok(()),
+                Err(error) if error.is_retriable() && Instant::now() < deadline => {
+                    std::thread::sleep(LOOK_AGAIN);
+                }
+                Err(error) => return Err(self.cluster.explain(error).into()),
+            }
+        }
     }
 
     /// Whether offsets can be kept: each partition has to go on where the source's begins.
