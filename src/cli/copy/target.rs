@@ -64,7 +64,7 @@ impl Target<'_> {
             match found.all() {
                 Ok(_) => return Ok(()),
                 Err(error) if error.is_retriable() && Instant::now() < deadline => {
-                    std::thread::sleep(LOOK_AGAIN);
+                    std::thread::park_timeout(LOOK_AGAIN);
                 }
                 Err(error) => return Err(self.cluster.explain(error).into()),
             }
