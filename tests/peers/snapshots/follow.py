@@ -40,7 +40,8 @@ def kafka_python():
                            session_timeout_ms=6000, heartbeat_interval_ms=300, fetch_max_wait_ms=100, reconnect_backoff_ms=50,
                            reconnect_backoff_max_ms=300, metadata_max_age_ms=1000, max_poll_records=1)
     while not over():
-        for messages in client.poll(timeout_ms=100).values():
+        # Long: a poll whose time runs out while its member joins loses the assignment.
+        for messages in client.poll(timeout_ms=2000).values():
             for message in messages:
                 try:
                     client.commit()
