@@ -88,8 +88,11 @@ pub(super) struct Formatter {
     value_deserializer: Deserializer,
     headers_deserializer: Deserializer,
     /// Asks which time a topic's records have, and what it said of each topic.
-    times: Option<(Admin, Vec<(std::sync::Arc<str>, bool)>)>,
+    times: Option<(Admin, Times)>,
 }
+
+/// Of each topic whether its records have the time at which they were appended.
+type Times = Vec<(std::sync::Arc<str>, bool)>;
 
 impl Formatter {
     pub(super) fn of(parsed: &Parsed, out: &mut Output) -> Result<Self, Ended> {
