@@ -16,7 +16,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use klamm::{Admin, Call, ClientError, ClientOptions, CommandConfig, Config, ErrorKind};
+use klamm::{Admin, Call, ClientError, ClientOptions, CommandConfig, ErrorKind};
 
 use super::error::{Failure, Usage, say};
 use super::profile::{self, Profile};
@@ -181,16 +181,6 @@ impl Cluster {
         // An attempt may take no longer than the whole.
         options.connect_timeout = options.connect_timeout.min(self.timeout);
         Ok(options)
-    }
-
-    /// The config of a publisher to a topic, to be added to.
-    pub(crate) fn publisher(&self, topic: &str) -> Config {
-        self.config.publisher().set("destination", format!("kafka://topic/{topic}"))
-    }
-
-    /// The config of a subscriber to a topic, to be added to.
-    pub(crate) fn subscriber(&self, topic: &str) -> Config {
-        self.config.subscriber().set("source", format!("kafka://topic/{topic}"))
     }
 
     /// An administrator. Nothing is connected to before its first call.

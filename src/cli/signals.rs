@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::Notify;
 
 /// The signals that ask a broker to stop, from the moment on that they are listened to.
 pub(crate) struct Signals {
@@ -51,7 +50,6 @@ pub(crate) struct Interrupt(Arc<Asked>);
 struct Asked {
     asked: Mutex<bool>,
     changed: Condvar,
-    notify: Notify,
     /// Readable from the moment on that the end is asked for: its other end is dropped then.
     wake: UnixStream,
     other_end: Mutex<Option<UnixStream>>,
@@ -65,7 +63,6 @@ impl Interrupt {
         let asked = Arc::new(Asked {
             asked: Mutex::new(false),
             changed: Condvar::new(),
-            notify: Notify::new(),
             wake,
             other_end: Mutex::new(Some(other_end)),
         });
@@ -126,17 +123,6 @@ impl Interrupt {
             }
         }
     }
-
-    /// Returns once the end is asked for.
-    pub(crate) async fn asked(&self) {
-        loop {
-            let changed = self.0.notify.notified();
-            if self.is_asked() {
-                return;
-            }
-            changed.await;
-        }
-    }
 }
 
 impl Asked {
@@ -144,6 +130,5 @@ impl Asked {
         *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.changed.notify_all();
         drop(self.other_end.lock().unwrap_or_else(PoisonError::into_inner).take());
-        self.notify.notify_waiters();
     }
 }

@@ -41,8 +41,6 @@ pub(crate) enum Style {
     Strong,
     /// What matters less.
     Faint,
-    /// All is well.
-    Good,
     /// Something wants attention.
     Warning,
     /// Something is wrong.
@@ -56,7 +54,6 @@ impl Style {
             Style::Plain => "",
             Style::Strong => "\x1b[1m",
             Style::Faint => "\x1b[2m",
-            Style::Good => "\x1b[32m",
             Style::Warning => "\x1b[33m",
             Style::Bad => "\x1b[31m",
         }
@@ -92,13 +89,6 @@ impl Progress {
         bar.set_message(what.into());
         bar.enable_steady_tick(Duration::from_millis(100));
         Progress(Some(bar))
-    }
-
-    /// So many more steps are done.
-    pub(crate) fn add(&self, steps: u64) {
-        if let Some(bar) = &self.0 {
-            bar.inc(steps);
-        }
     }
 
     /// So many steps are done in all.
