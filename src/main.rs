@@ -16,7 +16,9 @@ struct Args {
     command: Command,
 }
 
+/// A command's options are not looked at before it is called: there are hundreds, and a broker need not hold their code.
 #[derive(Debug, clap::Subcommand)]
+#[command(defer = true)]
 enum Command {
     /// Start a broker and serve until Ctrl-C or SIGTERM.
     Serve(cli::serve::Serve),

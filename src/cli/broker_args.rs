@@ -8,7 +8,7 @@ use klamm::{Broker, BrokerBuilder, Clock, JournalOptions};
 /// The most that [`klamm::MAX_BROKERS`] allows.
 const MOST_BROKERS: i64 = klamm::MAX_BROKERS as i64;
 
-/// What the broker is to be like.
+// What the broker is to be like.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BrokerArgs {
     /// Keep everything in this folder, so that it survives a restart. Without it the broker lives in memory.

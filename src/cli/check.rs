@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::output::{Form, Output, bytes, count, grouped};
 
-/// What `klamm check` takes.
+// What `klamm check` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {
     /// The data folder of a broker, Klamm's or Apache Kafka's, or the folder of one partition in it. Best while the broker

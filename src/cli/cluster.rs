@@ -12,7 +12,7 @@ use super::session::Session;
 use super::terminal::Style;
 use super::topics::code;
 
-/// What `klamm cluster` takes.
+// What `klamm cluster` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Cluster {
     #[command(subcommand)]
@@ -26,6 +26,7 @@ pub(crate) struct Cluster {
 }
 
 #[derive(Debug, clap::Subcommand)]
+#[command(defer = true)]
 enum Command {
     /// Show the brokers, and which is the controller.
     Brokers,

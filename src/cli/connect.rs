@@ -38,7 +38,7 @@ const VARIABLES: [&str; 2] = ["KLAMM_BOOTSTRAP_SERVERS", "KAFKA_BOOTSTRAP_SERVER
 /// What clients call themselves unless they are told otherwise.
 const CLIENT_ID: &str = "klamm";
 
-/// Where the cluster is, and how to sign on there.
+// Where the cluster is, and how to sign on there.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Cluster")]
 pub(crate) struct ConnectArgs {

@@ -8,7 +8,7 @@ use klamm::control::{ControlOptions, ControlServer};
 
 use super::ctl::TOKEN_VARIABLE;
 
-/// Whether, where and by whom the broker is controlled.
+// Whether, where and by whom the broker is controlled.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ControlArgs {
     /// Have the broker's time, faults and state controlled over HTTP at this address: from any language, or with

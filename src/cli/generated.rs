@@ -9,7 +9,7 @@ use clap_complete::Shell;
 
 use super::error::Failure;
 
-/// What `klamm completion` takes.
+// What `klamm completion` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 To have it in every shell:
@@ -34,7 +34,7 @@ impl Completion {
     }
 }
 
-/// What `klamm man` takes.
+// What `klamm man` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Man {
     /// Where to write the pages: klamm.1, klamm-topics.1, klamm-topics-list.1, …

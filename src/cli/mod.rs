@@ -1,4 +1,7 @@
 //! The subcommands of `klamm`, one file each, and what they share.
+//!
+//! What a command is for is said where it is listed, beside its variant. What describes a structure of arguments is a plain
+//! comment: clap would show a documentation comment there in the place of the command's own.
 
 pub(crate) mod bench;
 mod broker_args;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::terminal::{self, Style};
 
-/// In which form a command gives its results.
+// In which form a command gives its results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
 pub(crate) struct Form {
     /// Give one JSON object a line, with stable field names, instead of a table.

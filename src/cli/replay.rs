@@ -12,7 +12,7 @@ use super::output::{Form, Output};
 const DIFFERS: u8 = 1;
 const UNREADABLE: u8 = 2;
 
-/// What `klamm replay` takes.
+// What `klamm replay` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Replay {
     /// The journal, as `klamm serve --journal` or a test has written it.

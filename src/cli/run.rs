@@ -21,7 +21,7 @@ const VARIABLES: [&str; 3] = ["KAFKA_BOOTSTRAP_SERVERS", "BOOTSTRAP_SERVERS", "K
 const NOT_RUNNABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
-/// What `klamm run` takes.
+// What `klamm run` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Run {
     #[command(flatten)]

@@ -16,7 +16,7 @@ use super::signals::Signals;
 /// Where a broker listens if nothing else is said: where Kafka's clients look first.
 const DEFAULT_LISTEN: &str = "127.0.0.1:9092";
 
-/// What `klamm serve` takes.
+// What `klamm serve` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Serve {
     /// Listen on this address; can be given several times. Port 0 takes a free one. [default: 127.0.0.1:9092]

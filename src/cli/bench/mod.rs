@@ -25,7 +25,7 @@ const LARGEST_RECORD: i64 = 100_000_000;
 /// How long after a record's own time-out the end waits for the client to say so.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// What `klamm bench` takes.
+// What `klamm bench` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   klamm bench                                    all three tests, on a topic that is made for them and deleted

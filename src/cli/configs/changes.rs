@@ -9,7 +9,7 @@ use crate::cli::output::{Form, Output};
 use crate::cli::session::{Named, Pair, Session};
 use crate::cli::values::did_you_mean;
 
-/// What is to change.
+// What is to change.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Changes {
     /// Give a config a value: retention.ms=3600000; can be given several times.

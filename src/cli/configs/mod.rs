@@ -14,7 +14,7 @@ use super::session::{Named, Session};
 use super::terminal::Style;
 use changes::Changes;
 
-/// What `klamm configs` takes.
+// What `klamm configs` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Configs {
     #[command(subcommand)]
@@ -28,6 +28,7 @@ pub(crate) struct Configs {
 }
 
 #[derive(Debug, clap::Subcommand)]
+#[command(defer = true)]
 enum Command {
     /// Show configs and where they come from: klamm configs describe topics orders
     Describe(Describe),

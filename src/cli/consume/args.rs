@@ -10,7 +10,7 @@ use crate::cli::data::template::Template;
 use crate::cli::data::{delimiter, when};
 use crate::cli::error::{Failure, Usage};
 
-/// What `klamm consume` takes.
+// What `klamm consume` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   klamm consume orders                                from the first record on, and then as records come

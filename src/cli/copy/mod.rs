@@ -32,7 +32,7 @@ const RECORDS_PER_LOOK: u64 = 512;
 /// How long after a record's own time-out the end waits for the client to say so.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// What `klamm copy` takes.
+// What `klamm copy` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   klamm copy orders orders-again

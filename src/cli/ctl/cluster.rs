@@ -10,6 +10,7 @@ use super::{Column, Told, list};
 
 /// What to do with the cluster.
 #[derive(Debug, clap::Subcommand)]
+#[command(defer = true)]
 pub(super) enum Cluster {
     /// The nodes.
     Nodes,

@@ -13,6 +13,7 @@ const MAX_RULE_BYTES: u64 = 1024 * 1024;
 
 /// Rules.
 #[derive(Debug, clap::Subcommand)]
+#[command(defer = true)]
 pub(super) enum Faults {
     /// All rules, and how often each was met.
     List,
@@ -36,7 +37,7 @@ pub(super) enum Faults {
     Clear,
 }
 
-/// What the disk does.
+// What the disk does.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = true)]
 pub(super) struct Disk {

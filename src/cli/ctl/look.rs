@@ -10,6 +10,7 @@ use super::{Column, Told, list, text_of};
 
 /// What to look at.
 #[derive(Debug, clap::Subcommand)]
+#[command(defer = true)]
 pub(super) enum Look {
     /// All topics.
     Topics,

@@ -22,7 +22,7 @@ pub(crate) const URL_VARIABLE: &str = "KLAMM_CONTROL_URL";
 /// The token, if the command line does not say.
 pub(crate) const TOKEN_VARIABLE: &str = "KLAMM_CONTROL_TOKEN";
 
-/// What `klamm ctl` takes.
+// What `klamm ctl` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Ctl {
     /// Where the broker is controlled: what `klamm serve --control` says when it is ready. [default: $KLAMM_CONTROL_URL]
@@ -46,6 +46,7 @@ pub(crate) struct Ctl {
 }
 
 #[derive(Debug, clap::Subcommand)]
+#[command(defer = true)]
 enum Command {
     /// What the broker is: where it listens, its seed, whether its clock is a manual one.
     Info,

@@ -12,6 +12,7 @@ use super::{Column, Told, list};
 
 /// Snapshots.
 #[derive(Debug, clap::Subcommand)]
+#[command(defer = true)]
 pub(super) enum Snapshots {
     /// Take a snapshot of all that the broker holds, and keep it under this name.
     Take {
@@ -48,6 +49,7 @@ pub(super) enum Snapshots {
 
 /// Forks.
 #[derive(Debug, clap::Subcommand)]
+#[command(defer = true)]
 pub(super) enum Forks {
     /// Start a second broker with the same contents.
     Start {

@@ -9,6 +9,7 @@ use super::client::Client;
 
 /// The broker's time.
 #[derive(Debug, clap::Subcommand)]
+#[command(defer = true)]
 pub(super) enum Time {
     /// Where the clock stands.
     Now,

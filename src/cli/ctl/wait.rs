@@ -10,6 +10,7 @@ use super::time::milliseconds;
 
 /// What to wait for.
 #[derive(Debug, clap::Subcommand)]
+#[command(defer = true)]
 pub(super) enum Wait {
     /// So many records in a topic, at least, or since the wait began.
     Records {
@@ -75,7 +76,7 @@ pub(super) enum Wait {
     },
 }
 
-/// How long to wait.
+// How long to wait.
 #[derive(Debug, clap::Args)]
 pub(super) struct Patience {
     /// Wait for so long at the most.

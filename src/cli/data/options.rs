@@ -21,7 +21,7 @@ const LINGER: Duration = Duration::from_millis(5);
 const PARTITION_FETCH_BYTES: i32 = 4 * 1024 * 1024;
 const FETCHED_BYTES: usize = 32 * 1024 * 1024;
 
-/// How records are sent.
+// How records are sent.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Sending")]
 pub(crate) struct SendArgs {

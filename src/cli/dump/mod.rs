@@ -17,7 +17,7 @@ use super::signals::Interrupt;
 /// Folders within folders that are looked into: that of the data, and those of its partitions.
 const DEEPEST: usize = 2;
 
-/// What `klamm dump` takes.
+// What `klamm dump` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   klamm dump data/orders-0                                 the batches and indexes of a partition

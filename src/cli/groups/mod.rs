@@ -14,7 +14,7 @@ use super::error::Failure;
 use super::output::Form;
 use super::session::Session;
 
-/// What `klamm groups` takes.
+// What `klamm groups` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Groups {
     #[command(subcommand)]
@@ -28,6 +28,7 @@ pub(crate) struct Groups {
 }
 
 #[derive(Debug, clap::Subcommand)]
+#[command(defer = true)]
 enum Command {
     /// List groups.
     #[command(visible_alias = "ls")]

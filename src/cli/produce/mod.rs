@@ -29,7 +29,7 @@ const RECORDS_PER_CLOCK: u64 = 256;
 /// How long after a record's own time-out the end waits for the client to say so.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// What `klamm produce` takes.
+// What `klamm produce` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   echo hello | klamm produce greetings

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use super::SCRIPTS;
 
-/// What `klamm install-scripts` takes.
+// What `klamm install-scripts` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Install {
     /// The folder for the links. It is made if it is not there.

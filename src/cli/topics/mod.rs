@@ -14,7 +14,7 @@ use super::error::Failure;
 use super::output::Form;
 use super::session::Session;
 
-/// What `klamm topics` takes.
+// What `klamm topics` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Topics {
     #[command(subcommand)]
@@ -28,6 +28,7 @@ pub(crate) struct Topics {
 }
 
 #[derive(Debug, clap::Subcommand)]
+#[command(defer = true)]
 enum Command {
     /// List topics.
     #[command(visible_alias = "ls")]

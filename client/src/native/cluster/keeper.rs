@@ -105,6 +105,7 @@ impl Cluster {
                 if all { next } else { next.keeping(|name| names.iter().any(|wanted| **wanted == *name)) };
             known.metadata = Arc::new(next);
             known.answered = number;
+            known.learnt = Some(Instant::now());
             known.error = None;
         });
         Ok(())

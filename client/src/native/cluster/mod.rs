@@ -72,6 +72,8 @@ pub(crate) struct Known {
     pub(crate) metadata: Arc<Metadata>,
     /// The number of the last call of [`Cluster::refresh`] that this answers.
     answered: u64,
+    /// When that answer came.
+    learnt: Option<Instant>,
     /// Why nothing newer is known, where asking failed.
     error: Option<ClientError>,
 }
@@ -199,6 +201,18 @@ impl Cluster {
             return Ok(self.metadata());
         }
         Err(self.silence("asking for the cluster's metadata"))
+    }
+
+    /// Waits until all that is wanted is known as it was not longer ago than the pause between attempts. What has just
+    /// been learnt is not asked for again.
+    pub(crate) async fn fresh(&self, deadline: Instant) -> Result<Arc<Metadata>, ClientError> {
+        let added = self.interest.lock().added;
+        let known = self.known.borrow().clone();
+        let young = known.learnt.is_some_and(|learnt| learnt.elapsed() < self.options.retry_backoff);
+        if young && known.answered >= added {
+            return Ok(known.metadata);
+        }
+        self.refreshed(deadline).await
     }
 
     /// Waits for the answer to a call of [`refresh`](Cluster::refresh).

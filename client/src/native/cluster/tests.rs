@@ -227,6 +227,32 @@ async fn many_who_ask_are_answered_by_few_requests() {
 }
 
 #[tokio::test]
+async fn what_was_just_learnt_is_fresh_and_new_topics_are_asked_for() {
+    let requests = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&requests);
+    let broker = single(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+        Vec::new()
+    })
+    .await;
+    let asked = || requests.load(Ordering::SeqCst);
+    // A pause that does not end within this test, and one that has always ended.
+    let long = ClientOptions { retry_backoff: Duration::from_secs(600), ..broker.options() };
+    let cluster = Cluster::new(long, false).unwrap();
+    cluster.fresh(soon()).await.unwrap();
+    cluster.fresh(soon()).await.unwrap();
+    assert_eq!(asked(), 1);
+    cluster.want(&Arc::from("new"));
+    cluster.fresh(soon()).await.unwrap();
+    assert_eq!(asked(), 2);
+    let none = ClientOptions { retry_backoff: Duration::ZERO, ..broker.options() };
+    let cluster = Cluster::new(none, false).unwrap();
+    cluster.fresh(soon()).await.unwrap();
+    cluster.fresh(soon()).await.unwrap();
+    assert_eq!(asked(), 4);
+}
+
+#[tokio::test]
 async fn what_is_known_is_asked_for_anew_when_it_is_old() {
     let (seen, mut sees) = tokio::sync::mpsc::unbounded_channel();
     let broker = single(move |_| {

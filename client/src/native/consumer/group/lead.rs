@@ -32,7 +32,8 @@ impl Member {
         assignment.into_iter().map(of).collect()
     }
 
-    /// How many partitions the topics have that any member subscribes to, asked for anew. Those are kept up to date.
+    /// How many partitions the topics have that any member subscribes to, asked for anew unless that was just done. Those are kept up to
+    /// date.
     pub(super) async fn counts_of(
         &self,
         members: &[JoinGroupResponseMember],
@@ -45,7 +46,7 @@ impl Member {
             .collect();
         let cluster = &self.context.cluster;
         topics.iter().for_each(|topic| cluster.want(topic));
-        if let Err(error) = cluster.refreshed(self.deadline()).await {
+        if let Err(error) = cluster.fresh(self.deadline()).await {
             // What is known serves as well; a change is noticed later.
             tracing::debug!(%error, "sharing out by what is known");
         }

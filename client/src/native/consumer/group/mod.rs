@@ -141,7 +141,7 @@ impl Member {
             }
             Subscription::Pattern(_) => {
                 cluster.want_all();
-                if let Err(error) = cluster.refreshed(self.deadline()).await {
+                if let Err(error) = cluster.fresh(self.deadline()).await {
                     return Err(self.no_answer(error));
                 }
                 self.topics = self.matching();
