@@ -14,6 +14,10 @@ use super::broker::TestBroker;
 /// The group of [`TestBroker::subscriber`].
 const GROUP: &str = "test";
 
+/// How long these clients wait before they try again. Kafka's 100 ms spare a cluster that is in trouble; here the trouble is
+/// the test's own.
+const RETRY_BACKOFF_MS: u64 = 2;
+
 /// Publishers that [`TestBroker::publish`] has made, by topic.
 #[derive(Default)]
 pub(super) struct Clients(Mutex<HashMap<String, Publisher>>);
@@ -25,8 +29,9 @@ impl fmt::Debug for Clients {
 }
 
 impl TestBroker {
-    /// A publisher to a topic of this broker: JSON, or text and bytes as they are, acknowledged by all replicas. For any
-    /// other config take [`create_publisher`] with [`bootstrap_servers`](crate::Broker::bootstrap_servers).
+    /// A publisher to a topic of this broker: JSON, or text and bytes as they are, acknowledged by all replicas, and
+    /// tried again after 2 ms. For any other config take [`create_publisher`] with
+    /// [`bootstrap_servers`](crate::Broker::bootstrap_servers).
     ///
     /// # Panics
     /// If the topic's name cannot be one.
@@ -42,7 +47,7 @@ impl TestBroker {
             json!({
                 "destination": format!("kafka://topic/{topic}"),
                 "bootstrap_servers": self.bootstrap_servers(),
-                "producer_config": { "acks": "all" },
+                "producer_config": { "acks": "all", "retry_backoff_ms": RETRY_BACKOFF_MS },
             }),
         )
     }
@@ -57,7 +62,8 @@ impl TestBroker {
     }
 
     /// A subscriber to a topic of this broker, in a group of this name. What the group has not committed is read from the first
-    /// record on. It has been started: [`wait_for_group`](TestBroker::wait_for_group) waits until it is in.
+    /// record on; what fails is tried again after 2 ms. It has been started:
+    /// [`wait_for_group`](TestBroker::wait_for_group) waits until it is in.
     ///
     /// # Panics
     /// As [`publisher`](TestBroker::publisher).
@@ -69,7 +75,7 @@ impl TestBroker {
                 "source": format!("kafka://topic/{topic}"),
                 "bootstrap_servers": self.bootstrap_servers(),
                 "group_id": group,
-                "consumer_config": { "auto_offset_reset": "earliest" },
+                "consumer_config": { "auto_offset_reset": "earliest", "retry_backoff_ms": RETRY_BACKOFF_MS },
             }),
         );
         let started = subscriber.and_then(|subscriber| subscriber.start().map(|()| subscriber));
