@@ -21,7 +21,7 @@ use klamm::{Admin, Call, ClientError, ClientOptions, CommandConfig, ErrorKind};
 use super::error::{Failure, Usage, say};
 use super::profile::{self, Profile};
 use super::terminal::Waiting;
-use super::values::{duration, in_words};
+use super::times::{duration, in_words};
 
 /// How long a command waits for a cluster that does not answer, unless it is told otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);

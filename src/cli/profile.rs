@@ -22,7 +22,8 @@ use serde::Deserialize;
 use toml::Value;
 
 use super::error::{Failure, Usage};
-use super::values::{did_you_mean, duration};
+use super::times::duration;
+use super::values::did_you_mean;
 
 /// The largest config file that is read, in bytes.
 const LARGEST: u64 = 1024 * 1024;

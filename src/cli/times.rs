@@ -1,102 +1,91 @@
-//! Moments as people write them, to milliseconds since 1970. All are in UTC unless they say otherwise.
+//! Times and moments as people write them, and as they read them. Moments are in UTC unless an offset is given.
 
-/// Milliseconds of a day.
-const DAY: i64 = 86_400_000;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A moment: `2026-11-21`, `2026-11-21T10:30`, `2026-11-21 10:30:15.250`, each with `Z` or `+02:00` behind it or without; or
-/// `@` and milliseconds since 1970.
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+
+/// Longest time that can be asked for: a hundred years.
+const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
+
+/// The present moment in milliseconds since 1970.
+pub(crate) fn now_millis() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A moment in milliseconds since 1970: `2026-11-21`, `2026-11-21T10:30`, `2026-11-21 10:30:15.250`, with `Z` or `+02:00`
+/// behind the time or without; milliseconds since 1970, with `@` before them or without; how long ago it was, as `-15m`; or
+/// `now`.
+///
+/// # Errors
+/// If it is none, or lies before 1970.
 pub(crate) fn moment(text: &str) -> Result<i64, String> {
-    parse(text.trim()).ok_or_else(|| {
-        format!("'{text}' is no moment; write 2026-11-21, 2026-11-21T10:30:00Z or 2026-11-21T10:30:00+02:00, or @ and milliseconds since 1970")
+    moment_at(text.trim(), now_millis()).filter(|millis| *millis >= 0).ok_or_else(|| {
+        format!(
+            "'{text}' is no moment; write 2026-11-21, 2026-11-21T10:30:00Z or 2026-11-21T10:30:00+02:00, how long ago it \
+             was such as -15m, milliseconds since 1970, or now"
+        )
     })
 }
 
-fn parse(text: &str) -> Option<i64> {
-    if let Some(millis) = text.strip_prefix('@') {
-        return millis.parse().ok();
+fn moment_at(text: &str, now: i64) -> Option<i64> {
+    if text == "now" {
+        return Some(now);
     }
-    let (date, time) = match text.split_once(['T', 't', ' ']) {
-        Some((date, time)) => (date, Some(time)),
-        None => (text.strip_suffix(['Z', 'z']).unwrap_or(text), None),
+    if let Some(ago) = text.strip_prefix('-') {
+        return now.checked_sub(i64::try_from(duration(ago).ok()?.as_millis()).ok()?);
+    }
+    let digits = text.strip_prefix('@').unwrap_or(text);
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return digits.parse().ok();
+    }
+    let found = if let Ok(timestamp) = text.parse::<Timestamp>() {
+        timestamp
+    } else if let Ok(time) = text.parse::<DateTime>() {
+        time.to_zoned(TimeZone::UTC).ok()?.timestamp()
+    } else {
+        let date: Date = text.strip_suffix(['Z', 'z']).unwrap_or(text).parse().ok()?;
+        date.to_zoned(TimeZone::UTC).ok()?.timestamp()
     };
-    let mut parts = date.split('-');
-    let (year, month, day) =
-        (number(parts.next()?, 4)?, number(parts.next()?, 2)?, number(parts.next()?, 2)?);
-    if parts.next().is_some() || !(1970..=9999).contains(&year) || !(1..=12).contains(&month) {
-        return None;
-    }
-    if day < 1 || day > days_of(year, month) {
-        return None;
-    }
-    days_since_1970(year, month, day).checked_mul(DAY)?.checked_add(time.map_or(Some(0), time_of_day)?)
+    Some(found.as_millisecond())
 }
 
-/// Milliseconds since midnight in UTC; may lie before it or behind the next, where there is a time zone.
-fn time_of_day(text: &str) -> Option<i64> {
-    let (clock, zone) = match text.find(['Z', 'z', '+', '-']) {
-        Some(at) => text.split_at_checked(at)?,
-        None => (text, "Z"),
+/// A moment as people read it: `2026-11-21T17:30:00.000Z`. One that lies before 1970 or after 9999, as its number.
+pub(crate) fn show(millis: i64) -> String {
+    match Timestamp::from_millisecond(millis) {
+        Ok(moment) if millis >= 0 => format!("{moment:.3}"),
+        _ => millis.to_string(),
+    }
+}
+
+/// A time as `500ms`, `10s`, `5m`, `2h`, `7d`, `1w`, or a number of seconds; or as ISO 8601 has it, `PT10S`, `P7D`.
+///
+/// # Errors
+/// If it is none, is negative, or is longer than a hundred years.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    let whole = match text.parse::<f64>() {
+        Ok(seconds) => SignedDuration::try_from_secs_f64(seconds).ok(),
+        Err(_) => text
+            .parse()
+            .ok()
+            .and_then(|span: Span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()),
     };
-    let (whole, fraction) = clock.split_once('.').unwrap_or((clock, ""));
-    let mut parts = whole.split(':');
-    let (hours, minutes) = (number(parts.next()?, 2)?, number(parts.next()?, 2)?);
-    let seconds = parts.next().map_or(Some(0), |seconds| number(seconds, 2))?;
-    let all_digits = fraction.chars().all(|c| c.is_ascii_digit());
-    if parts.next().is_some()
-        || hours > 23
-        || minutes > 59
-        || seconds > 59
-        || !all_digits
-        || fraction.len() > 9
-    {
-        return None;
+    whole.and_then(|time| Duration::try_from(time).ok()).filter(|time| *time <= LONGEST).ok_or_else(|| {
+        "a time is written as 500ms, 10s, 5m, 2h, 7d or 1w, or as ISO 8601 has it (PT10M)".to_owned()
+    })
+}
+
+/// A time in words, as short as it can be: `10 s`, `500 ms`.
+pub(crate) fn in_words(time: Duration) -> String {
+    match time.as_millis() {
+        millis if millis % 1000 == 0 => format!("{} s", millis / 1000),
+        // What was measured is never round.
+        millis if millis > 2000 => format!("{:.1} s", time.as_secs_f64()),
+        millis => format!("{millis} ms"),
     }
-    let millis: i64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
-    Some(((hours * 60 + minutes) * 60 + seconds) * 1000 + millis - zone_of(zone)?)
-}
-
-/// By how many milliseconds the clocks of a time zone are ahead.
-fn zone_of(text: &str) -> Option<i64> {
-    if text.eq_ignore_ascii_case("z") {
-        return Some(0);
-    }
-    let (sign, rest) = match text.split_at_checked(1)? {
-        ("+", rest) => (1, rest),
-        ("-", rest) => (-1, rest),
-        _ => return None,
-    };
-    let (hours, minutes) = match rest.split_once(':') {
-        Some((hours, minutes)) => (hours, minutes),
-        None if rest.len() == 4 => rest.split_at_checked(2)?,
-        None => (rest, "00"),
-    };
-    let (hours, minutes) = (number(hours, 2)?, number(minutes, 2)?);
-    (hours <= 18 && minutes <= 59).then_some(sign * (hours * 60 + minutes) * 60_000)
-}
-
-/// A number of exactly so many digits.
-fn number(text: &str, digits: usize) -> Option<i64> {
-    (text.len() == digits && text.chars().all(|c| c.is_ascii_digit())).then(|| text.parse().ok())?
-}
-
-fn is_leap(year: i64) -> bool {
-    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
-}
-
-fn days_of(year: i64, month: i64) -> i64 {
-    match month {
-        2 if is_leap(year) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Days from the first of January 1970 to a day of a year from 1970 on.
-pub(crate) fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    let leaps = |year: i64| year / 4 - year / 100 + year / 400;
-    let of_years = (year - 1970) * 365 + leaps(year - 1) - leaps(1969);
-    of_years + (1..month).map(|month| days_of(year, month)).sum::<i64>() + day - 1
 }
 
 #[cfg(test)]
@@ -105,6 +94,7 @@ mod tests {
 
     #[test]
     fn moments_are_read_as_people_write_them() {
+        let now = 1_800_000_000_000;
         for (text, expected) in [
             ("1970-01-01", 0),
             ("1970-01-01Z", 0),
@@ -116,27 +106,88 @@ mod tests {
             ("2026-11-21T12:30+02", 1_795_257_000_000),
             ("2000-02-29T23:59:59.999Z", 951_868_799_999),
             ("@12345", 12345),
+            ("@0", 0),
+            ("3000", 3000),
+            ("1795282200000", 1_795_282_200_000),
+            ("now", now),
+            ("-15m", now - 900_000),
+            ("-250ms", now - 250),
+            ("-2d", now - 2 * 86_400_000),
+            ("-5", now - 5000),
         ] {
-            assert_eq!(moment(text), Ok(expected), "{text}");
+            assert_eq!(moment_at(text, now), Some(expected), "{text}");
         }
         for wrong in [
             "",
             "yesterday",
-            "2026",
             "2026-13-01",
             "2026-02-29",
             "2026-11-31",
             "2026-11-21T",
             "2026-11-21T24:00",
-            "2026-11-21T10",
             "2026-11-21T10:30+99:00",
             "2026-11-21T10:30:00.x",
             "26-11-21",
+            "2026-11-2\u{e4}",
             "2026-11-21T10:30:00 Europe/Berlin",
             "@x",
+            "@",
+            "-",
+            "-99999999999d",
+            "99999999999999999999",
             "1969-12-31",
         ] {
             assert!(moment(wrong).is_err_and(|why| why.contains("2026-11-21T10:30:00Z")), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_is_shown_is_read_again() {
+        for millis in [0, 1, 951_782_400_000, 1_709_164_800_123, 1_795_282_200_500, 253_402_207_200_000] {
+            assert_eq!(moment(&show(millis)), Ok(millis), "{}", show(millis));
+        }
+        assert_eq!(show(1_795_282_200_500), "2026-11-21T17:30:00.500Z");
+        assert_eq!((show(-1), show(i64::MAX)), ("-1".to_owned(), i64::MAX.to_string()));
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        let seconds = |text: &str| duration(text).map(|time| time.as_secs_f64()).ok();
+        for (text, expected) in [
+            ("10", 10.0),
+            ("500ms", 0.5),
+            ("1.5s", 1.5),
+            ("5m", 300.0),
+            ("2 h", 7200.0),
+            ("7d", 604_800.0),
+            ("1w", 604_800.0),
+            ("PT10M", 600.0),
+            ("P1DT2H3M4.5S", 93_784.5),
+            ("p7d", 604_800.0),
+            ("P1W", 604_800.0),
+        ] {
+            assert_eq!(seconds(text), Some(expected), "{text}");
+        }
+        for wrong in [
+            "",
+            "s",
+            "-1s",
+            "5 parsecs",
+            "P",
+            "PT",
+            "P1",
+            "PT1D",
+            "P1M",
+            "PT5M1H",
+            "1e400s",
+            "99999999d",
+            ".",
+        ] {
+            assert_eq!(seconds(wrong), None, "{wrong}");
+        }
+        assert_eq!(
+            (in_words(Duration::from_secs(10)), in_words(Duration::from_millis(1500))),
+            ("10 s".to_owned(), "1500 ms".to_owned())
+        );
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use klamm::{Admin, NewTopic, ResponseError};
 
 use crate::cli::connect::Cluster;
-use crate::cli::data::when;
 use crate::cli::error::Failure;
+use crate::cli::times;
 
 /// A topic, and whether it was made for the tests.
 pub(super) struct Topic {
@@ -21,7 +21,7 @@ impl Topic {
         let admin = cluster.admin()?;
         let name = match name {
             Some(name) => name.to_owned(),
-            None => format!("klamm-bench-{}-{}", std::process::id(), when::now_millis()),
+            None => format!("klamm-bench-{}-{}", std::process::id(), times::now_millis()),
         };
         let described = cluster.wait(admin.describe_topics([name.clone()]))?;
         let is_there = match described.into_iter().next() {

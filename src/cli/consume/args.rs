@@ -3,12 +3,13 @@
 use klamm::OffsetReset;
 
 use crate::cli::connect::ConnectArgs;
+use crate::cli::data::delimiter;
 use crate::cli::data::options::Isolation;
 use crate::cli::data::places::{self, Start};
 use crate::cli::data::render::{Plain, Render};
 use crate::cli::data::template::Template;
-use crate::cli::data::{delimiter, when};
 use crate::cli::error::{Failure, Usage};
+use crate::cli::times;
 
 // What `klamm consume` takes.
 #[derive(Debug, clap::Args)]
@@ -47,11 +48,11 @@ pub(crate) struct Consume {
     tail: Option<u32>,
 
     /// Begin at the first record of this time or later: milliseconds since 1970, 2026-11-21T17:30:00Z, or -15m.
-    #[arg(long, value_name = "TIME", value_parser = when::parse, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", value_parser = times::moment, allow_hyphen_values = true)]
     since: Option<i64>,
 
     /// End before the first record of this time or later.
-    #[arg(long, value_name = "TIME", value_parser = when::parse, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", value_parser = times::moment, allow_hyphen_values = true)]
     pub(super) until: Option<i64>,
 
     /// Read as a member of this group, and commit to it; with --partition or a place to begin: without joining it.

@@ -17,11 +17,11 @@ use super::connect::{Cluster, ConnectArgs};
 use super::data::options::{self, Isolation, SendArgs};
 use super::data::places::{self, Place, Start, Wanted};
 use super::data::reading::{Reading, UpTo};
-use super::data::when;
 use super::error::{Failure, Usage, say};
 use super::output::{Form, Output, bytes, count, grouped};
 use super::signals::Interrupt;
 use super::terminal::{self, Progress};
+use super::times;
 
 /// The largest record that is passed on, unless one says otherwise: whether it is too large is the target's to say.
 const LARGEST_RECORD: usize = 64 * 1024 * 1024;
@@ -84,11 +84,11 @@ pub(crate) struct Copy {
     offset: Option<Start>,
 
     /// Begin at the first record of this time or later: milliseconds since 1970, 2026-11-21T17:30:00Z, or -15m.
-    #[arg(long, value_name = "TIME", value_parser = when::parse, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", value_parser = times::moment, allow_hyphen_values = true)]
     since: Option<i64>,
 
     /// End before the first record of this time or later.
-    #[arg(long, value_name = "TIME", value_parser = when::parse, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", value_parser = times::moment, allow_hyphen_values = true)]
     until: Option<i64>,
 
     /// Keep in this group of the source's cluster how far the copy has come, and go on from there the next time.

@@ -45,7 +45,7 @@ impl Time {
 
 /// A span of time as the command line has it, in milliseconds.
 pub(super) fn milliseconds(text: &str) -> Result<u64, String> {
-    let time = crate::cli::values::duration(text)?;
+    let time = crate::cli::times::duration(text)?;
     u64::try_from(time.as_millis()).map_err(|_| format!("'{text}' is too long a time"))
 }
 

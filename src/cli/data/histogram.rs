@@ -1,95 +1,56 @@
-//! How long things took: counts in buckets that are a fifth of a percent wide, in a fixed amount of memory.
+//! How long things took, in a fixed amount of memory.
 
-/// Buckets of each power of two: half as many as that are the precision.
-const PER_DOUBLING: u64 = 1024;
-const HALF: u64 = PER_DOUBLING / 2;
-/// Microseconds beyond this count as this: two hours.
-const MOST: u64 = 1 << 33;
+use std::time::Duration;
 
-/// Durations in microseconds.
+/// Significant digits of what is told of them.
+const DIGITS: u8 = 3;
+/// What took longer counts as this: two hours, in microseconds.
+const MOST: u64 = 2 * 3600 * 1_000_000;
+
+/// Durations, to the microsecond. What is told of them is in milliseconds, and there is none where there was nothing.
 #[derive(Debug, Clone)]
-pub(crate) struct Histogram {
-    buckets: Vec<u64>,
-    count: u64,
-    sum: u128,
-    most: u64,
-}
+pub(crate) struct Histogram(hdrhistogram::Histogram<u64>);
 
 impl Default for Histogram {
     fn default() -> Self {
-        Histogram { buckets: vec![0; bucket_of(MOST) + 1], count: 0, sum: 0, most: 0 }
+        let histogram = hdrhistogram::Histogram::new_with_max(MOST, DIGITS);
+        Histogram(histogram.expect("two hours and three digits are within its bounds"))
     }
-}
-
-fn bucket_of(micros: u64) -> usize {
-    let micros = micros.min(MOST);
-    if micros < PER_DOUBLING {
-        return usize::try_from(micros).unwrap_or(0);
-    }
-    // Shifted so that the number lies between HALF and PER_DOUBLING.
-    let shift = u64::from(PER_DOUBLING.leading_zeros() - micros.leading_zeros()) + 1;
-    let in_doubling = (micros >> shift) - HALF;
-    usize::try_from(PER_DOUBLING + (shift - 1) * HALF + in_doubling).unwrap_or(usize::MAX)
-}
-
-/// The middle of a bucket.
-fn micros_of(bucket: usize) -> u64 {
-    let bucket = bucket as u64;
-    if bucket < PER_DOUBLING {
-        return bucket;
-    }
-    let (shift, in_doubling) = ((bucket - PER_DOUBLING) / HALF + 1, (bucket - PER_DOUBLING) % HALF);
-    ((HALF + in_doubling) << shift) + (1 << (shift - 1))
 }
 
 impl Histogram {
     /// Counts one that took so long.
-    pub(crate) fn add(&mut self, took: std::time::Duration) {
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        if let Some(bucket) = self.buckets.get_mut(bucket_of(micros)) {
-            *bucket += 1;
-        }
-        self.count += 1;
-        self.sum += u128::from(micros);
-        self.most = self.most.max(micros);
+    pub(crate) fn add(&mut self, took: Duration) {
+        self.0.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     }
 
     /// How many there were.
     pub(crate) fn count(&self) -> u64 {
-        self.count
+        self.0.len()
     }
 
-    /// In milliseconds, that which so many of a hundred did not exceed; none if there was nothing.
+    /// That which so many of a hundred did not exceed.
     pub(crate) fn percentile(&self, percent: f64) -> Option<f64> {
-        if self.count == 0 {
-            return None;
-        }
-        let wanted = ((percent / 100.0 * self.count as f64).ceil() as u64).clamp(1, self.count);
-        let mut seen = 0;
-        for (bucket, count) in self.buckets.iter().enumerate() {
-            seen += count;
-            if seen >= wanted {
-                return Some(micros_of(bucket).min(self.most) as f64 / 1000.0);
-            }
-        }
-        self.longest()
+        self.millis(self.0.value_at_percentile(percent) as f64)
     }
 
-    /// In milliseconds, what took longest; none if there was nothing.
+    /// What took longest.
     pub(crate) fn longest(&self) -> Option<f64> {
-        (self.count > 0).then(|| self.most as f64 / 1000.0)
+        self.millis(self.0.max() as f64)
     }
 
-    /// In milliseconds, what they took on average; none if there was nothing.
+    /// What they took on average.
     pub(crate) fn mean(&self) -> Option<f64> {
-        (self.count > 0).then(|| self.sum as f64 / self.count as f64 / 1000.0)
+        self.millis(self.0.mean())
+    }
+
+    fn millis(&self, micros: f64) -> Option<f64> {
+        (!self.0.is_empty()).then_some(micros / 1000.0)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -99,28 +60,14 @@ mod tests {
         for millis in 1..=1000 {
             histogram.add(Duration::from_millis(millis));
         }
-        for (percent, expected) in [(50.0, 500.0), (99.0, 990.0), (99.9, 999.0), (100.0, 1000.0)] {
-            let found = histogram.percentile(percent).unwrap();
-            assert!((found / expected - 1.0).abs() < 0.002, "{percent}: {found}");
+        assert_eq!(histogram.count(), 1000);
+        let found = [50.0, 99.0, 99.9, 100.0].map(|percent| histogram.percentile(percent));
+        let found = found.into_iter().chain([histogram.longest(), histogram.mean()]);
+        for (found, expected) in found.zip([500.0, 990.0, 999.0, 1000.0, 1000.0, 500.5]) {
+            let found = found.unwrap();
+            assert!((found / expected - 1.0).abs() < 0.002, "{expected}: {found}");
         }
-        assert_eq!(
-            (histogram.count(), histogram.longest(), histogram.mean()),
-            (1000, Some(1000.0), Some(500.5))
-        );
-    }
-
-    #[test]
-    fn buckets_are_in_order_and_without_gaps() {
-        let mut before = 0;
-        for micros in (0..5000).chain((5000..MOST).step_by(1 << 20)) {
-            let bucket = bucket_of(micros);
-            assert!(bucket >= before && (micros > 5000 || bucket - before <= 1), "{micros}");
-            let middle = micros_of(bucket) as f64;
-            assert!((middle - micros as f64).abs() <= micros as f64 / 500.0, "{micros} as {middle}");
-            before = bucket;
-        }
-        let mut far = Histogram::default();
-        far.add(Duration::MAX);
-        assert_eq!(far.count(), 1);
+        histogram.add(Duration::MAX);
+        assert_eq!(histogram.count(), 1001);
     }
 }

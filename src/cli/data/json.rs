@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::when;
+use crate::cli::times;
 
 /// Writes a record as a line.
 pub(crate) fn write(out: &mut Vec<u8>, record: &Record) {
@@ -246,7 +246,7 @@ fn timestamp(raw: &RawValue) -> Result<i64, String> {
     }
     let text: String = serde_json::from_str(raw.get())
         .map_err(|_| format!("'timestamp' is {}; give milliseconds since 1970", raw.get()))?;
-    when::parse(&text)
+    times::moment(&text)
 }
 
 #[cfg(test)]
@@ -307,7 +307,7 @@ mod tests {
             (r#"{"value":"a"#, "at column"),
             (r#"{"value":1,"value_base64":"AA=="}"#, "both"),
             (r#"{"value_base64":"?"}"#, "no base64"),
-            (r#"{"timestamp":"soon"}"#, "no time"),
+            (r#"{"timestamp":"soon"}"#, "is no moment"),
             (r#"{"partition":"one"}"#, "i32"),
             (r#"{"headers":3}"#, "neither a list"),
             ("\u{0}", "no JSON object"),

@@ -1,4 +1,4 @@
-//! What the commands that move records have in common: fast pipes, forms of records, times, places in a log, and what a
+//! What the commands that move records have in common: fast pipes, forms of records, places in a log, and what a
 //! person who watches sees.
 //!
 //! Knows nothing of any one command.
@@ -14,4 +14,3 @@ pub(crate) mod reading;
 pub(crate) mod render;
 pub(crate) mod sink;
 pub(crate) mod template;
-pub(crate) mod when;

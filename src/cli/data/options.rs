@@ -6,7 +6,7 @@ use klamm::{ClientOptions, CommandConfig, ConsumerOptions, IsolationLevel, Offse
 
 use crate::cli::connect::Cluster;
 use crate::cli::error::Failure;
-use crate::cli::values::duration;
+use crate::cli::times::duration;
 
 /// What a client calls itself unless it is told otherwise.
 const CLIENT_ID: &str = "klamm";

@@ -9,10 +9,10 @@ use klamm_storage::inspect::{FoundBatch, Rest, SegmentReader};
 use serde_json::{Map, Value, json};
 
 use super::{Dump, File, internal};
-use crate::cli::data::when;
 use crate::cli::error::Failure;
 use crate::cli::output::{Output, count, grouped, printable};
 use crate::cli::signals::Interrupt;
+use crate::cli::times;
 
 /// The longest key or value that a person sees whole, in bytes.
 const LONGEST_SHOWN: usize = 200;
@@ -81,7 +81,7 @@ impl Dump {
             grouped(head.size() as u64),
             codec(head),
             if head.timestamp_type() == TimestampType::LogAppendTime { "appended" } else { "created" },
-            when::show(head.max_timestamp),
+            times::show(head.max_timestamp),
         );
         if head.has_producer_id() {
             line.push_str(&format!(
@@ -207,7 +207,7 @@ fn put_bytes(row: &mut Map<String, Value>, name: &str, bytes: Option<&[u8]>) {
 }
 
 fn record_as_text(file: &File<'_>, record: &Record, is_control: bool) -> String {
-    let mut line = format!("    offset {}  {}", record.offset, when::show(record.timestamp));
+    let mut line = format!("    offset {}  {}", record.offset, times::show(record.timestamp));
     if let Some(meaning) = meaning(file, record, is_control) {
         return format!("{line}  {}", printable(&meaning));
     }

@@ -6,9 +6,9 @@ use klamm_storage::inspect::{self, FileKind};
 use serde_json::json;
 
 use super::{Dump, File};
-use crate::cli::data::when;
 use crate::cli::error::Failure;
 use crate::cli::output::Output;
+use crate::cli::times;
 
 /// An entry, for people and for programs.
 type Row = (String, serde_json::Value);
@@ -84,7 +84,7 @@ fn offset_row(entry: inspect::PositionOfOffset) -> Row {
 fn time_row(entry: inspect::OffsetOfTime) -> Row {
     let inspect::OffsetOfTime { timestamp, offset } = entry;
     (
-        format!("timestamp {timestamp} ({})  offset {offset}", when::show(timestamp)),
+        format!("timestamp {timestamp} ({})  offset {offset}", times::show(timestamp)),
         json!({ "kind": "time_index_entry", "timestamp": timestamp, "offset": offset }),
     )
 }
@@ -111,7 +111,7 @@ fn producer_row(entry: inspect::ProducerEntry) -> Row {
         entry.producer_id,
         entry.producer_epoch,
         entry.coordinator_epoch,
-        when::show(entry.last_timestamp)
+        times::show(entry.last_timestamp)
     );
     if let Some((first, last, offset)) = entry.last_batch {
         line.push_str(&format!("  last batch: sequence {first} to {last}, last offset {offset}"));

@@ -14,9 +14,9 @@ use crate::cli::offset_file;
 use crate::cli::output::{Form, Output};
 use crate::cli::session::{Named, Session, TopicChoice, read_file};
 use crate::cli::terminal::Style;
+use crate::cli::times::duration;
 use crate::cli::times::moment;
 use crate::cli::topics::code;
-use crate::cli::values::duration;
 
 /// Behind the help.
 pub(super) const EXAMPLES: &str = "\
@@ -60,7 +60,7 @@ pub(super) struct Reset {
     to_offset: Option<i64>,
 
     /// To the first record with a timestamp at or after this moment: 2026-11-21T10:30:00Z.
-    #[arg(long, value_name = "MOMENT", value_parser = moment)]
+    #[arg(long, value_name = "MOMENT", value_parser = moment, allow_hyphen_values = true)]
     to_datetime: Option<i64>,
 
     /// To the first record that is not older than this: 30m, 7d, PT10M.

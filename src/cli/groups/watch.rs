@@ -10,7 +10,7 @@ use crate::cli::output::{Form, Output};
 use crate::cli::session::Session;
 use crate::cli::signals::Interrupt;
 use crate::cli::terminal::{self, Style};
-use crate::cli::values::duration;
+use crate::cli::times::duration;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Watch {

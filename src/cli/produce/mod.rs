@@ -14,14 +14,15 @@ use klamm::{ProducerOptions, ResponseError};
 use self::losses::Losses;
 use self::source::{Lines, Parsed, Source};
 use super::connect::{Cluster, ConnectArgs};
+use super::data::delimiter;
 use super::data::input::{Filled, Input};
 use super::data::options::SendArgs;
 use super::data::pace::Pace;
-use super::data::{delimiter, when};
 use super::error::{Failure, Usage, say};
 use super::output::{bytes, count, grouped};
 use super::signals::Interrupt;
 use super::terminal;
+use super::times;
 
 /// Records that share a reading of the clock.
 const RECORDS_PER_CLOCK: u64 = 256;
@@ -78,7 +79,7 @@ pub(crate) struct Produce {
     partition: Option<i32>,
 
     /// The time of the records: milliseconds since 1970, 2026-11-21T17:30:00Z, or -15m. [default: now]
-    #[arg(long, value_name = "TIME", value_parser = when::parse, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", value_parser = times::moment, allow_hyphen_values = true)]
     timestamp: Option<i64>,
 
     /// No more than so many records a second.
@@ -155,7 +156,7 @@ impl Produce {
             sent: 0,
             sent_bytes: 0,
             pace: self.rate.map(Pace::new),
-            clock: when::now_millis(),
+            clock: times::now_millis(),
         };
         let stop = run.all(inputs, &interrupt);
         let (sent, sent_bytes) = (run.sent, run.sent_bytes);
@@ -294,7 +295,7 @@ impl Run<'_> {
                 }
                 Err(error) => return Err(format!("cannot read {}: {error}", input.name).into()),
             }
-            self.clock = when::now_millis();
+            self.clock = times::now_millis();
             let mut stop = None;
             input.pieces(|piece| {
                 line += 1;
@@ -314,7 +315,7 @@ impl Run<'_> {
             return Ok(Some(Stop::Count));
         }
         if line.is_multiple_of(RECORDS_PER_CLOCK) {
-            self.clock = when::now_millis();
+            self.clock = times::now_millis();
             if interrupt.is_asked() {
                 return Ok(Some(Stop::Interrupted));
             }
@@ -326,7 +327,7 @@ impl Run<'_> {
             if !pace.wait(interrupt) {
                 return Ok(Some(Stop::Interrupted));
             }
-            self.clock = when::now_millis();
+            self.clock = times::now_millis();
         }
         let parsed = match self.source.parse(piece) {
             Ok(parsed) => parsed,

@@ -26,7 +26,7 @@ pub(super) struct DeleteRecords {
     before: Option<i64>,
 
     /// Those before the first with a timestamp at or after this moment: 2026-11-21T10:30:00Z.
-    #[arg(long, value_name = "MOMENT", value_parser = moment)]
+    #[arg(long, value_name = "MOMENT", value_parser = moment, allow_hyphen_values = true)]
     before_time: Option<i64>,
 
     /// All that are there now.

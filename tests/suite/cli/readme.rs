@@ -49,8 +49,12 @@ fn the_first_five_commands_of_the_readme_work_as_they_stand_there() {
     let _serving = Serving(shell(&line).stdout(Stdio::null()).spawn().unwrap());
     let port = wait_for("the broker", || std::fs::read_to_string(&port_file).ok());
     let server = format!("127.0.0.1:{}", port.trim());
+    let mut shown = String::new();
     for line in rest {
         let output = shell(line).env("KLAMM_BOOTSTRAP_SERVERS", &server).output().unwrap();
-        assert!(output.status.success() && !output.stdout.is_empty(), "{line}: {output:?}");
+        assert!(output.status.success(), "{line}: {output:?}");
+        shown.push_str(&String::from_utf8_lossy(&output.stdout));
     }
+    // What was produced was consumed, and the group stands before it.
+    assert!(shown.contains("lamp = 12 pieces") && shown.contains("billing"), "{shown}");
 }

@@ -103,6 +103,40 @@ fn names_from_elsewhere_do_nothing_to_a_terminal() {
 }
 
 #[test]
+fn long_work_shows_how_far_it_has_come() {
+    let cluster = Cluster::klamm();
+    let (address, source) = (cluster.place.address.as_str(), named("source"));
+    cluster.ok(&["topics", "create", &source]);
+    let lines: String = (0..20_000).map(|n| format!("record {n}\n")).collect();
+    let mut produce = klamm(&["produce", &source, "-b", address]);
+    let mut child = produce.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+
+    // A bar while it copies, which is gone at the end; what was done stays.
+    let copy = |target: &str| klamm(&["copy", &source, target, "-b", address]);
+    let (code, screen) = Terminal::run(&copy(&named("target"))).end();
+    assert!(screen.contains(&format!("copying {source} [")) && screen.contains("/20,000"), "{screen:?}");
+    assert!(code == Some(0) && screen.contains("20,000 records ("), "{screen:?}");
+    let said = super::said(&mut copy(&named("target")));
+    assert!(said.code == Some(0) && !said.err.contains("copying"), "{said:?}");
+}
+
+#[test]
+fn a_bench_shows_its_pace_and_ends_with_its_figures_when_it_is_asked_to() {
+    let cluster = Cluster::klamm();
+    let bench = ["bench", "produce", "-n", "1000000000", "--rate", "1000", "-b", &cluster.place.address];
+    let mut terminal = Terminal::run(&klamm(&bench));
+    terminal.wait_for("produce: ");
+    terminal.wait_for("/1,000,000,000");
+    terminal.keyboard.write_all(b"\x03").unwrap();
+    let (code, screen) = terminal.end();
+    let (live, table) = screen.split_once("TEST").expect("a table");
+    assert!(code == Some(0) && live.contains(" records/s [") && table.contains("RECORDS/S"), "{screen:?}");
+    assert!(table.contains("produce"), "{screen:?}");
+}
+
+#[test]
 fn only_a_person_sees_what_is_waited_for() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap().to_string();

@@ -247,7 +247,7 @@ fn wrong_usage_is_told_before_anything_is_done() {
         (&["consume", "t", "-f", "xml"], "no form"),
         (&["consume", "t", "-o", "1", "-n", "2"], "--tail"),
         (&["consume", "t", "--follow", "-e"], "--exit-eof"),
-        (&["consume", "t", "--since", "-5x"], "no time"),
+        (&["consume", "t", "--since", "-5x"], "no moment"),
         (&["consume", "t", "--isolation-level", "none"], "read_committed"),
         (&["consume", "t", "-X", "nonsense"], "NAME=VALUE"),
     ] {

@@ -186,7 +186,7 @@ fn wrong_usage_is_told_before_anything_is_done() {
         (&["produce", "t", "-K", "\\q"], "no escape"),
         (&["produce", "t", "-H", "=1"], "NAME=VALUE"),
         (&["produce", "t", "-p", "-1"], "-1"),
-        (&["produce", "t", "--timestamp", "soon"], "no time"),
+        (&["produce", "t", "--timestamp", "soon"], "no moment"),
         (&["produce", "t", "-z", "rar"], "compression"),
         (&["produce", "t", "--acks", "2"], "acks"),
         (&["produce", "t", "-X", "lingr.ms=1"], "did you mean 'linger"),

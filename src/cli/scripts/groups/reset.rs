@@ -125,7 +125,7 @@ impl Reset<'_> {
         if let Some(text) = parsed.value("by-duration")? {
             let ago = time::duration(text)
                 .ok_or_else(|| Problem::Failed("Text cannot be parsed to a Duration".to_owned()))?;
-            return self.at_time(&partitions, time::now().saturating_sub(ago), out);
+            return self.at_time(&partitions, crate::cli::times::now_millis().saturating_sub(ago), out);
         }
         if let Some(path) = parsed.value("from-file")? {
             return self.planned_by_file(path, out);

@@ -1,14 +1,9 @@
 //! Times and durations as Java reads them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-
-/// The present time in milliseconds since 1970.
-pub(super) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
 
 /// The time of `2024-12-31T23:59:59.999+01:00` in milliseconds since 1970; without a zone it is that of UTC. What follows
 /// is passed over, as by Java.
@@ -27,24 +22,18 @@ fn read(text: &str) -> Option<i64> {
     let (year, month, day) = (number(rest)?, after('-', rest)?, after('-', rest)?);
     let (hour, minute, second, millis) =
         (after('T', rest)?, after(':', rest)?, after(':', rest)?, after('.', rest)?);
-    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days = match month {
-        2 => 28 + i64::from(is_leap),
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => return None,
-    };
-    let fits = (1..=days).contains(&day)
-        && hour < 24
-        && minute < 60
-        && second < 60
-        && millis < 1000
-        && year < 1_000_000;
-    if !fits {
-        return None;
-    }
-    let of_day = ((hour * 60 + minute) * 60 + second) * 1000 + millis;
-    Some(days_since_1970(year, month, day) * DAY_MS + of_day - zone(rest)?)
+    let nanos = (millis < 1000).then_some(millis * 1_000_000)?;
+    let [month, day, hour, minute, second] = [month, day, hour, minute, second].map(i8::try_from);
+    let time = DateTime::new(
+        i16::try_from(year).ok()?,
+        month.ok()?,
+        day.ok()?,
+        hour.ok()?,
+        minute.ok()?,
+        second.ok()?,
+        i32::try_from(nanos).ok()?,
+    );
+    Some(time.ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond() - zone(rest)?)
 }
 
 /// The digits at the beginning, as a number.
@@ -71,14 +60,6 @@ fn zone(rest: &str) -> Option<i64> {
     let hours = two(rest).filter(|hours| *hours < 24)?;
     let minutes = rest.get(2..).and_then(|rest| two(rest.strip_prefix(':')?)).filter(|minutes| *minutes < 60);
     Some(sign * (hours * 60 + minutes.unwrap_or(0)) * 60 * 1000)
-}
-
-/// Days from 1970 on, by the calendar that has always been as it is now.
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    // Years begin in March here, so that the leap day is the last.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let of_year = (153 * month + 2) / 5 + day - 1;
-    year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + of_year - 719_468
 }
 
 /// The milliseconds of `P1DT2H3M4.5S`; none of what Java does not read.

@@ -1,10 +1,11 @@
 //! `kafka-consumer-perf-test.sh`: how fast records can be read.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use klamm::raw::{Consumer, Topics};
 
 use super::super::super::signals::Interrupt;
+use super::super::super::times::now_millis;
 use super::super::errors::Thrown;
 use super::super::options::{Opt, Parsed, flag, int, long, parse, text};
 use super::super::{Ended, Output, client, complain, usage};
@@ -65,7 +66,7 @@ pub(in super::super) fn run(arguments: &[String], out: &mut Output) -> Result<()
     let consumer = consumer(&parsed)?;
     let mut run = Run::new(&parsed)?;
     run.read(&consumer, out)?;
-    let ended = now();
+    let ended = now_millis();
     consumer.close(LAST_WAIT).map_err(failed)?;
     if !detailed {
         out.line(run.summary(ended))?;
@@ -130,12 +131,6 @@ fn consumer(parsed: &Parsed) -> Result<Consumer, Ended> {
     Consumer::subscribe(client, options, &topics).map_err(failed)
 }
 
-/// The present time in milliseconds since 1970.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
 /// Records and bytes that were read.
 #[derive(Clone, Copy, Default)]
 struct Count {
@@ -187,7 +182,7 @@ impl Run {
             interval: Duration::from_millis(interval.unsigned_abs()),
             detailed: parsed.has("show-detailed-stats"),
             date_format,
-            began: now(),
+            began: now_millis(),
             joined_ms: None,
             count: Count::default(),
         })
@@ -243,7 +238,7 @@ impl Run {
 
     fn look_for_assignment(&mut self, consumer: &Consumer) {
         if self.joined_ms.is_none() && !consumer.assignment().is_empty() {
-            self.joined_ms = Some(now() - self.began);
+            self.joined_ms = Some(now_millis() - self.began);
         }
     }
 
@@ -256,7 +251,7 @@ impl Run {
         let fetch_rate = |amount: f64| if fetching <= 0 { 0.0 } else { 1000.0 * amount / fetching as f64 };
         format!(
             "{}, 0, {:.4}, {:.4}, {}, {:.4}, {joined}, {fetching}, {:.4}, {:.4}",
-            self.date(now()),
+            self.date(now_millis()),
             self.count.mebibytes(),
             rate(read.mebibytes()),
             self.count.records,

@@ -1,10 +1,12 @@
 //! Times of day as `SimpleDateFormat` writes them, in UTC.
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
 /// Writes a time, in milliseconds since 1970, by a pattern of `yyyy`, `MM`, `dd`, `HH`, `mm`, `ss`, `SSS` and what stands
 /// between them; none where the pattern has other letters.
 pub(super) fn format(pattern: &str, millis: i64) -> Option<String> {
-    let (days, of_day) = (millis.div_euclid(86_400_000), millis.rem_euclid(86_400_000));
-    let (year, month, day) = date(days);
+    let at = Timestamp::from_millisecond(millis).ok()?.to_zoned(TimeZone::UTC).datetime();
     let mut text = String::new();
     let mut rest = pattern;
     while let Some(letter) = rest.chars().next() {
@@ -18,14 +20,14 @@ pub(super) fn format(pattern: &str, millis: i64) -> Option<String> {
         let width = rest.chars().take_while(|other| *other == letter).count();
         let run = width * letter.len_utf8();
         let number = match letter {
-            'y' if width == 2 => year.rem_euclid(100),
-            'y' => year,
-            'M' if width <= 2 => month,
-            'd' => day,
-            'H' => of_day / 3_600_000,
-            'm' => of_day / 60_000 % 60,
-            's' => of_day / 1000 % 60,
-            'S' => of_day % 1000,
+            'y' if width == 2 => at.year().rem_euclid(100),
+            'y' => at.year(),
+            'M' if width <= 2 => at.month().into(),
+            'd' => at.day().into(),
+            'H' => at.hour().into(),
+            'm' => at.minute().into(),
+            's' => at.second().into(),
+            'S' => at.millisecond(),
             letter if letter.is_ascii_alphabetic() => return None,
             _ => {
                 text.push_str(rest.get(..run)?);
@@ -37,19 +39,6 @@ pub(super) fn format(pattern: &str, millis: i64) -> Option<String> {
         rest = rest.get(run..)?;
     }
     Some(text)
-}
-
-/// The date that lies so many days after 1970 began.
-fn date(days: i64) -> (i64, i64, i64) {
-    // Years begin in March here, and 400 of them are always as long.
-    let days = days + 719_468;
-    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (era * 400 + year + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]
