@@ -65,7 +65,8 @@ impl Serve {
             write_port(file, &broker)?;
         }
         self.say_ready(&broker, control.as_ref())?;
-        signals.wait();
+        // An idle broker is small: what start-up alone needed goes.
+        signals.wait(klamm_storage::release_program);
         drop(control);
         control_args::shut_down(broker)
     }

@@ -2,11 +2,15 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// After how long a broker has settled: whoever started it has begun by then.
+const SETTLED: Duration = Duration::from_millis(200);
 
 /// The signals that ask a broker to stop, from the moment on that they are listened to.
 pub(crate) struct Signals {
@@ -18,7 +22,7 @@ pub(crate) struct Signals {
 impl Signals {
     /// Listens from now on.
     pub(crate) fn listen() -> std::io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (interrupt, terminate) = {
             let _inside = runtime.enter();
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
@@ -26,13 +30,19 @@ impl Signals {
         Ok(Signals { runtime, interrupt, terminate })
     }
 
-    /// Returns on SIGINT or SIGTERM.
-    pub(crate) fn wait(self) {
+    /// Returns on SIGINT or SIGTERM. Runs `settled` once if none has come for a while.
+    pub(crate) fn wait(self, settled: impl FnOnce()) {
         let Signals { runtime, mut interrupt, mut terminate } = self;
         runtime.block_on(async {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
+            let mut asked = pin!(async {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+            });
+            if tokio::time::timeout(SETTLED, &mut asked).await.is_err() {
+                settled();
+                asked.await;
             }
         });
     }

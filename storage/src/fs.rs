@@ -5,11 +5,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::mm::Advice as MapAdvice;
 
 use crate::mmap::Advice;
 
@@ -26,6 +28,13 @@ pub(crate) const SMALL_PAGES: Option<Advice> = Some(Advice::NoHugePage);
 /// The advice that has maps use small pages, where there is a choice.
 #[cfg(not(target_os = "linux"))]
 pub(crate) const SMALL_PAGES: Option<Advice> = None;
+
+/// The advice that has pages be read from their file again when they are next needed, where there is one.
+#[cfg(target_os = "linux")]
+pub(crate) const READ_AGAIN: Option<MapAdvice> = Some(MapAdvice::LinuxDontNeed);
+/// The advice that has pages be read from their file again when they are next needed, where there is one.
+#[cfg(not(target_os = "linux"))]
+pub(crate) const READ_AGAIN: Option<MapAdvice> = None;
 
 /// Faults to be had on purpose: a full disk, failing writes and syncs. For tests; by default there are none.
 ///
@@ -190,6 +199,41 @@ pub(crate) fn lock(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
     flock(&file, FlockOperation::NonBlockingLockExclusive)?;
     Ok(file)
+}
+
+/// Where this program's own code and constants lie, as far as no byte of them differs from its file: no relocation, no
+/// breakpoint. They stay mapped as long as the process lives. Empty where a system does not tell.
+pub(crate) fn unchanged_program() -> Vec<Range<usize>> {
+    // A header line for each mapping, "START-END PERMISSIONS OFFSET DEVICE INODE PATH", then "KEY: VALUE" lines.
+    let Ok(told) = fs::read_to_string("/proc/self/smaps") else { return Vec::new() };
+    let here = unchanged_program as fn() -> Vec<Range<usize>> as usize;
+    let (mut mappings, mut own) = (Vec::new(), None);
+    for line in told.lines() {
+        let mut fields = line.split_ascii_whitespace();
+        let (Some(first), Some(second)) = (fields.next(), fields.next()) else { continue };
+        if let Some(range) = address_range(first) {
+            let file = fields.skip(1).take(2).map(str::to_owned).collect::<Vec<_>>();
+            if range.contains(&here) {
+                own = Some(file.clone());
+            }
+            let may_change = !second.starts_with("r-") || !second.ends_with('p');
+            mappings.push((range, file, may_change));
+        } else if first == "Anonymous:"
+            && let Some((_, _, changed)) = mappings.last_mut()
+        {
+            *changed |= second != "0";
+        }
+    }
+    let is_own = |(range, file, changed): (_, Vec<_>, bool)| {
+        (!changed && own.as_ref() == Some(&file)).then_some(range)
+    };
+    mappings.into_iter().filter_map(is_own).collect()
+}
+
+/// The range that `START-END` is, in hexadecimal digits.
+fn address_range(text: &str) -> Option<Range<usize>> {
+    let (start, end) = text.split_once('-')?;
+    Some(usize::from_str_radix(start, 16).ok()?..usize::from_str_radix(end, 16).ok()?)
 }
 
 /// The size of the file system that `path` is on, and how much of it can be used, in bytes.

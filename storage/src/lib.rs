@@ -48,6 +48,7 @@ pub use image::{ImageError, LogImage};
 pub use klamm_protocol::batch;
 pub use log::{AppendContext, Appended, DiskFault, Log, Origin, Read, ReadUpTo, RetentionDone};
 pub use manager::{FoundLog, FrozenLog, LogManager};
+pub use mmap::release_program;
 pub use options::{CompressionType, Home, LogOptions, ManagerSettings, TimestampType};
 pub use producer::ProducerInfo;
 pub use segment::read::TimestampOffset;
