@@ -9,6 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Control;
+use super::body::discard;
 use super::problem::{Kind, Problem};
 
 /// What a request has to show.
@@ -81,7 +82,10 @@ fn is_loopback(host: &str) -> bool {
 pub(crate) async fn check(State(control): State<Control>, request: Request, next: Next) -> Response {
     match control.shared().access.check(request.headers()) {
         Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
+        Err(problem) => {
+            discard(request).await;
+            problem.into_response()
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Knows nothing of brokers.
 
+use std::time::Duration;
+
 use axum::body::{Body as HttpBody, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
@@ -16,6 +18,9 @@ use super::problem::{Kind, Problem};
 
 /// How long the JSON of a request may be. The longest that means something, a fault, has some hundred bytes.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// How long the body of a request may take that is refused whatever it says.
+const DISCARD_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The JSON of a request. Where there is none it counts as `{}`.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -48,6 +53,13 @@ pub(crate) async fn read_first(request: Request, next: Next) -> Response {
         Ok(bytes) => next.run(Request::from_parts(parts, bytes.into())).await,
         Err(problem) => problem.into_response(),
     }
+}
+
+/// Reads what comes with a request that is refused, up to the bound and for a moment: who is still sending finds the
+/// connection closed else, and never reads why.
+pub(crate) async fn discard(request: Request) {
+    // Too long, too slow or broken off: the connection is closed then.
+    let _ = tokio::time::timeout(DISCARD_PATIENCE, read(request)).await;
 }
 
 /// Reads a body, up to the bound.

@@ -14,7 +14,7 @@ use tempfile::{NamedTempFile, TempPath};
 use tokio::fs::File;
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 
-use super::body::{Answer, Answered, InPath};
+use super::body::{Answer, Answered, InPath, discard};
 use super::brokers::{Target, blocking};
 use super::problem::{Kind, Problem};
 use super::route::{Content, Route};
@@ -106,11 +106,21 @@ impl HttpBody for Parts {
 
 async fn upload(
     target: Target,
-    InPath(SnapshotPath { snapshot: name }): InPath<SnapshotPath>,
+    path: Result<InPath<SnapshotPath>, Problem>,
     request: Request,
 ) -> Answered<SnapshotKept> {
-    check_length(request.headers())?;
-    target.control.shared().snapshots.check_room(&name)?;
+    let accepted = path.and_then(|InPath(SnapshotPath { snapshot: name })| {
+        check_length(request.headers())?;
+        target.control.shared().snapshots.check_room(&name)?;
+        Ok(name)
+    });
+    let name = match accepted {
+        Ok(name) => name,
+        Err(problem) => {
+            discard(request).await;
+            return Err(problem);
+        }
+    };
     let (file, path) =
         blocking(|| NamedTempFile::new().map(NamedTempFile::into_parts).map_err(not_written)).await?;
     write(request.into_body(), file.into()).await?;

@@ -134,6 +134,33 @@ fn a_body_that_is_too_long_is_refused() {
     assert_eq!(controlled.get("/faults"), json!({ "rules": [] }));
 }
 
+#[test]
+fn who_is_refused_while_still_sending_reads_why_and_goes_on() {
+    let controlled = Controlled::start();
+    let server = start(ControlOptions::on("127.0.0.1:0").token("secret")).unwrap();
+    let body = vec![b'x'; 100_000];
+    for (address, path, status) in [
+        (controlled.server.address(), "/snapshots/no%20name!/file", "HTTP/1.1 422"),
+        (controlled.server.address(), "/nowhere", "HTTP/1.1 404"),
+        (server.address(), "/snapshots/a/file", "HTTP/1.1 401"),
+    ] {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        for _ in 0..20 {
+            let head =
+                format!("PUT {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
+            stream.write_all(head.as_bytes()).unwrap();
+            for part in body.chunks(10_000) {
+                stream.write_all(part).unwrap();
+            }
+            let mut answer = vec![0; 64 * 1024];
+            let length = stream.read(&mut answer).unwrap();
+            let answer = String::from_utf8_lossy(&answer[..length]);
+            assert!(answer.starts_with(status), "{path}: {answer}");
+        }
+    }
+}
+
 /// What comes back for these bytes, up to where the answer stops for a moment or the connection ends.
 fn raw(controlled: &Controlled, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(controlled.server.address()).unwrap();
