@@ -15,9 +15,13 @@ java_flags() {
 }
 
 # kafka_java CLASS ARGUMENT...: runs a class of Kafka in the foreground. JAVA_HEAP and JAVA_MORE add to its flags.
-kafka_java() {
+kafka_java() { (become_kafka_java "$@"); }
+
+# The same in the place of this shell: what is run in the background with `become_kafka_java ... &` has the JVM's own number,
+# and ends when that is killed.
+become_kafka_java() {
     local flags
     mapfile -t flags < <(java_flags)
     # shellcheck disable=SC2086
-    java "${flags[@]}" -Xmx"${JAVA_HEAP:-256m}" ${JAVA_MORE:-} -cp "$KAFKA_LIBS/*" "$@"
+    exec java "${flags[@]}" -Xmx"${JAVA_HEAP:-256m}" ${JAVA_MORE:-} -cp "$KAFKA_LIBS/*" "$@"
 }

@@ -27,6 +27,10 @@ async def consume(done):
                 kept = True
         except (KafkaError, asyncio.TimeoutError):
             await asyncio.sleep(0.1)  # the broker is away; a later commit covers it
+        except asyncio.CancelledError:
+            # aiokafka cancels what waits for a coordinator that has gone, and at times lets that be seen from outside.
+            if done.is_set():
+                raise
     await client.stop()
 
 
