@@ -5,8 +5,8 @@ use std::error::Error;
 use serde_json::Value;
 
 use super::client::{Client, escaped};
-use super::time::calendar;
 use super::{Column, Told, list, text_of};
+use crate::cli::times::show;
 
 /// What to look at.
 #[derive(Debug, clap::Subcommand)]
@@ -97,9 +97,7 @@ impl Look {
 
 /// A time in a field, as people write it.
 fn time(head: &'static str, field: &'static str) -> Column {
-    Column::made(head, move |value| {
-        value[field].as_i64().filter(|ms| *ms >= 0).map(calendar).unwrap_or_default()
-    })
+    Column::made(head, move |value| value[field].as_i64().filter(|ms| *ms >= 0).map(show).unwrap_or_default())
 }
 
 fn topics(to: &mut Told, topics: &[Value]) -> Result<(), Box<dyn Error>> {
@@ -194,6 +192,16 @@ fn recent(to: &mut Told, requests: &[Value]) -> Result<(), Box<dyn Error>> {
         Column::number("VERSION", "version"),
         Column::number("BYTES", "bytes"),
         time("TIME", "at_ms"),
+        Column::made("OUTCOME", |request| outcome(&request["outcome"])),
     ];
     to.rows(requests, &columns)
+}
+
+/// How a request ended: with its error or with why the connection was closed, where there is one.
+fn outcome(outcome: &Value) -> String {
+    match (&outcome["error"], &outcome["why"]) {
+        (Value::String(error), _) => error.clone(),
+        (_, Value::String(why)) => format!("closed: {why}"),
+        _ => text_of(&outcome["ended"]).replace('_', " "),
+    }
 }

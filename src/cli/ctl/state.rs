@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::client::{Client, escaped};
-use super::time::calendar;
 use super::{Column, Told, list};
+use crate::cli::times;
 
 /// Snapshots.
 #[derive(Debug, clap::Subcommand)]
@@ -125,7 +125,9 @@ fn download(client: &Client, name: &str, file: &Path) -> Result<(), Box<dyn Erro
 fn show(to: &mut Told, snapshots: &[Value]) -> Result<(), Box<dyn Error>> {
     let columns = [
         Column::of("SNAPSHOT", "name"),
-        Column::made("TAKEN AT", |snapshot| snapshot["time_ms"].as_i64().map(calendar).unwrap_or_default()),
+        Column::made("TAKEN AT", |snapshot| {
+            snapshot["time_ms"].as_i64().map(times::show).unwrap_or_default()
+        }),
         Column::made_number("TOPICS", |snapshot| list(snapshot, "topics").len().to_string()),
     ];
     to.rows(snapshots, &columns)

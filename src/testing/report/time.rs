@@ -1,37 +1,12 @@
 //! Times in words: of the calendar, and spans.
 
+use jiff::Timestamp;
+
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// From the year 0 to 9999: outside of it, milliseconds say more than a date.
-const WRITTEN: std::ops::Range<i64> = -62_167_219_200_000..253_402_300_800_000;
-
-/// `2026-11-21T17:40:05.120Z`, of milliseconds since 1970.
+/// `2026-11-21T17:40:05.120Z`, of milliseconds since 1970; far from now, where calendars end, the milliseconds.
 pub(super) fn iso(ms: i64) -> String {
-    if !WRITTEN.contains(&ms) {
-        return format!("{ms} ms");
-    }
-    let (days, of_day) = (ms.div_euclid(DAY_MS), ms.rem_euclid(DAY_MS));
-    let (year, month, day) = date(days);
-    let (hour, minute) = (of_day / 3_600_000, of_day / 60_000 % 60);
-    let (second, milli) = (of_day / 1000 % 60, of_day % 1000);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
-}
-
-/// The date of a day counted from 1970-01-01, in the Gregorian calendar. Years are counted from March here, so that a leap
-/// day comes last.
-fn date(days: i64) -> (i64, i64, i64) {
-    /// From 0000-03-01 to 1970-01-01.
-    const TO_1970: i64 = 719_468;
-    const ERA: i64 = 146_097; // days in 400 years
-    let days = days + TO_1970;
-    let (era, of_era) = (days.div_euclid(ERA), days.rem_euclid(ERA));
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let months = (5 * of_year + 2) / 153; // since March
-    let day = of_year - (153 * months + 2) / 5 + 1;
-    let month = if months < 10 { months + 3 } else { months - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day)
+    Timestamp::from_millisecond(ms).map_or_else(|_| format!("{ms} ms"), |moment| format!("{moment:.3}"))
 }
 
 /// `8 d 1 h`, `10.5 s`: the two largest units of a span.
@@ -56,11 +31,7 @@ mod tests {
     fn times_are_written_by_the_calendar() {
         assert_eq!(iso(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(iso(1_700_000_000_123), "2023-11-14T22:13:20.123Z");
-        assert_eq!(iso(951_782_400_000), "2000-02-29T00:00:00.000Z");
         assert_eq!(iso(-1), "1969-12-31T23:59:59.999Z");
-        assert_eq!(iso(4_107_542_400_000), "2100-03-01T00:00:00.000Z");
-        assert_eq!(iso(WRITTEN.end - 1), "9999-12-31T23:59:59.999Z");
-        assert_eq!(iso(WRITTEN.start), "0000-01-01T00:00:00.000Z");
         assert_eq!(iso(i64::MAX), "9223372036854775807 ms");
     }
 

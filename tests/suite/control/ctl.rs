@@ -56,7 +56,7 @@ fn every_noun_has_its_command() {
     says(&["look", "topics"], &["TOPIC", "orders"]);
     says(
         &["look", "records", "orders"],
-        &["VALUE", "a lamp", "\\u{1b}[31m chair", "2023-11-14 22:13:20.000 UTC"],
+        &["VALUE", "a lamp", "\\u{1b}[31m chair", "2023-11-14T22:13:20.000Z"],
     );
     says(&["look", "records", "orders", "--count", "1"], &["there are more"]);
     says(&["look", "groups"], &["readers", "Stable"]);
@@ -64,7 +64,7 @@ fn every_noun_has_its_command() {
     says(&["look", "lag", "readers"], &["COMMITTED", "orders"]);
     says(&["look", "connections"], &["CONNECTION", "127.0.0.1"]);
     says(&["look", "requests"], &["Produce"]);
-    says(&["look", "recent", "--count", "2"], &["API"]);
+    says(&["look", "recent", "--count", "2"], &["API", "OUTCOME", "answered"]);
     says(&["faults", "add", r#"{"api":"ListGroups","error":"COORDINATOR_NOT_AVAILABLE"}"#], &["1"]);
     says(&["wait", "hits", "1", "0"], &[]);
     says(&["faults", "list"], &["COORDINATOR_NOT_AVAILABLE"]);
@@ -72,13 +72,13 @@ fn every_noun_has_its_command() {
     says(&["faults", "remove", "1"], &["ListGroups"]);
     says(&["faults", "clear"], &[]);
     says(&["disk", "--full", "false"], &[]);
-    says(&["time", "now"], &["2023-11-14 22:13:20.000 UTC (1700000000000 ms), a manual clock"]);
-    says(&["time", "advance", "36h"], &["2023-11-16 10:13:20.000 UTC"]);
+    says(&["time", "now"], &["2023-11-14T22:13:20.000Z (1700000000000 ms), a manual clock"]);
+    says(&["time", "advance", "36h"], &["2023-11-16T10:13:20.000Z"]);
     says(&["time", "set", "1700200000000"], &["1700200000000 ms"]);
     says(&["housekeeping"], &[]);
     says(&["openapi"], &["3.1.0"]);
     says(&["reset"], &[]);
-    says(&["time", "now"], &["2023-11-14 22:13:20.000 UTC"]);
+    says(&["time", "now"], &["2023-11-14T22:13:20.000Z"]);
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn a_command_that_is_run_finds_the_control() {
     let said = String::from_utf8(output.stdout.clone()).unwrap();
     assert!(output.status.success(), "{output:?}");
     assert!(
-        said.contains("1970-01-01 01:00:00.000 UTC") && said.contains("orders") && said.ends_with("secret\n"),
+        said.contains("1970-01-01T01:00:00.000Z") && said.contains("orders") && said.ends_with("secret\n"),
         "{said}"
     );
 }
