@@ -8,6 +8,13 @@ use crate::limits::RequestMemory;
 /// The size of the buffer that a connection reads into while it is busy; an idle connection has none.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 
+/// The size of the first buffer of a connection that has been idle, or is new: most requests are smaller, and of thousands of
+/// connections that send a request now and then each would leave a page of memory behind.
+const FIRST_BUFFER_BYTES: usize = 512;
+
+/// By how much it grows each time that it is filled by one read.
+const GROWTH: usize = 8;
+
 /// A frame up to this size gets its buffer at once. A longer one gets more only as its bytes arrive, so that a length
 /// that is merely claimed costs nothing.
 const TRUSTED_FRAME_BYTES: usize = 1024 * 1024;
@@ -34,6 +41,8 @@ pub(crate) struct FrameReader {
     buffer: BytesMut,
     /// The size of the last frame, and so the best guess at the next one's.
     last_frame: usize,
+    /// How much is read at a time; 0 before the first read.
+    window: usize,
 }
 
 impl FrameReader {
@@ -58,6 +67,7 @@ impl FrameReader {
     pub(crate) fn release(&mut self) {
         if self.buffer.is_empty() {
             self.buffer = BytesMut::new();
+            self.window = 0;
         }
     }
 
@@ -73,14 +83,17 @@ impl FrameReader {
         memory: &mut RequestMemory,
     ) -> Result<bool, FrameError> {
         let expected = self.last_frame.min(TRUSTED_FRAME_BYTES);
-        let frame = self.length(most)?.map_or(expected, |length| 4 + length).max(READ_BUFFER_BYTES);
+        let window = self.window.clamp(FIRST_BUFFER_BYTES, READ_BUFFER_BYTES);
+        let frame = self.length(most)?.map_or(expected, |length| 4 + length).max(window);
         let missing = frame.saturating_sub(self.buffer.len()).max(1);
         let step = missing.min(self.buffer.len().max(TRUSTED_FRAME_BYTES));
         if !memory.hold(self.buffer.len() + step).await {
             return Err(FrameError::Memory(frame));
         }
         self.buffer.reserve(step);
-        Ok(stream.read_buf(&mut (&mut self.buffer).limit(step)).await? > 0)
+        let read = stream.read_buf(&mut (&mut self.buffer).limit(step)).await?;
+        self.window = if read == step { window * GROWTH } else { window };
+        Ok(read > 0)
     }
 
     fn length(&self, most: usize) -> Result<Option<usize>, FrameError> {
@@ -222,6 +235,25 @@ mod tests {
             let got = read_all(&length.to_be_bytes(), 16).await;
             assert!(matches!(got, Err(FrameError::Length { length: l, most: 16 }) if l == length), "{got:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn the_buffer_is_small_at_first_and_grows_with_what_comes() {
+        let pool = RequestMemoryPool::new(1 << 20);
+        let (mut memory, mut reader) = (pool.account(), FrameReader::default());
+        let frames = [0, 0, 0, 4, 1, 2, 3, 4].repeat(20_000);
+        let mut stream = frames.as_slice();
+        let mut sizes = Vec::new();
+        for most in [FIRST_BUFFER_BYTES, FIRST_BUFFER_BYTES * GROWTH, READ_BUFFER_BYTES, READ_BUFFER_BYTES] {
+            assert!(reader.fill(&mut stream, 16, &mut memory).await.unwrap());
+            sizes.push(reader.buffer.len());
+            assert!(reader.buffer.len() <= most, "{sizes:?}");
+            while reader.buffered(16).unwrap().is_some() {}
+        }
+        assert_eq!(sizes.last(), Some(&READ_BUFFER_BYTES));
+        reader.release();
+        assert!(reader.fill(&mut stream, 16, &mut memory).await.unwrap());
+        assert_eq!(reader.buffer.len(), FIRST_BUFFER_BYTES);
     }
 
     #[tokio::test]
