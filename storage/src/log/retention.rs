@@ -113,8 +113,7 @@ impl Log {
         }
         let segments = self.segments();
         if count >= segments.len() {
-            let rolled = self.roll(state, options, now_ms).and_then(|segment| segment.create_files());
-            rolled.map_err(StorageError::io("rolling the log"))?;
+            self.roll(state, options, now_ms).map_err(StorageError::io("rolling the log"))?;
         }
         let kept_from = segments.get(count).map_or(self.log_end_offset(), |segment| segment.base_offset());
         self.move_start(state, kept_from)?;
@@ -134,6 +133,12 @@ impl Log {
         }
         self.touch(state);
         let (old, kept) = segments.split_at(gone);
+        // One without batches may have no file yet, and then nothing would tell any more where the log ends.
+        if let [only] = kept
+            && only.len() == 0
+        {
+            only.create_files().map_err(StorageError::io("creating a segment"))?;
+        }
         // First they are taken out of readers' sight.
         *self.segments.write() = Arc::new(kept.to_vec());
         let bytes = old.iter().map(|segment| segment.len() as u64).sum();

@@ -121,3 +121,26 @@ fn a_log_deleted_and_created_again_is_another() {
         assert_eq!(contents(&again), [(0, "x".to_owned())]);
     }
 }
+
+/// A segment that was begun when it was time, and has nothing in it yet, is all that is left: it tells where the log ends.
+#[test]
+fn offsets_are_not_given_twice_where_all_that_was_rolled_away_is_deleted() {
+    let roll = |log: &klamm_storage::Log| assert!(log.roll_if_due(i64::MAX).unwrap());
+    let delete = |log: &klamm_storage::Log| assert_eq!(log.delete_records(2).unwrap(), 2);
+    let expire = |log: &klamm_storage::Log| assert_eq!(log.apply_retention(i64::MAX).unwrap().segments, 1);
+    for empty in [delete as fn(&_), expire] {
+        for end in [House::restart as fn(_) -> _, House::crash] {
+            let house = House::on_disk();
+            let options = LogOptions { retention_ms: 1000, ..small() };
+            let log = house.open(options.clone());
+            log.append(&batch_of(&["a", "b"]), &client()).unwrap();
+            roll(&log);
+            empty(&log);
+            drop(log);
+            let house = end(house);
+            let log = house.open(options);
+            assert_eq!((log.log_start_offset(), log.log_end_offset()), (2, 2));
+            assert_eq!(log.append(&batch_of(&["c"]), &client()).unwrap().base_offset, 2);
+        }
+    }
+}
